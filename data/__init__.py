@@ -1,0 +1,1 @@
+"""Data YAMLs, and the generator of the built-in set (`shapes.py`)."""

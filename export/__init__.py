@@ -1,0 +1,1 @@
+"""Finishing what `yolo export` writes: parity with PyTorch before a file counts."""

@@ -1,0 +1,86 @@
+"""Parity: a written ONNX file is run on fresh inputs and compared with the PyTorch model it came from."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.tolerance import TOLERANCE
+
+
+def check_onnx(file: Path, model: torch.nn.Module, inputs: Iterable[torch.Tensor], dtype: str) -> float:
+    """Returns the largest error of the ONNX file against `model` over the `inputs`.
+
+    Args:
+        file: The ONNX file.
+        model: The PyTorch model in evaluation, with the same outputs.
+        inputs: Images `(N, C, H, W)` in the model's dtype and on its device.
+        dtype: The file's precision, which picks the tolerance: `float32` or `float16`.
+
+    Raises:
+        AttentionError: The error is beyond the tolerance, or not a number.
+    """
+    import onnxruntime
+
+    # The CPU provider is there on every machine; parity is about the graph, not about a provider.
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    node = session.get_inputs()[0]
+    largest = 0.0
+    for x in inputs:
+        fed = x.cpu().numpy().astype(np.float16 if node.type == "tensor(float16)" else np.float32)
+        written = session.run(None, {node.name: fed})
+        with torch.inference_mode():
+            expected = [y.float().cpu().numpy() for y in tensors(model(x))]
+        for got, want in zip(written, expected, strict=False):
+            largest = max(largest, error(got.astype(np.float32), want))
+    if not largest <= TOLERANCE[dtype]:
+        raise AttentionError(
+            f"{file} differs from the PyTorch model by {largest:.1e}, tolerance {TOLERANCE[dtype]:.0e}; "
+            "the file was removed, try another opset=… or simplify=False"
+        )
+    return largest
+
+
+def error(got: np.ndarray, want: np.ndarray) -> float:
+    """Returns the largest error of one output, each channel measured against its own magnitude.
+
+    So that a box edge of 640 pixels does not hide an error in a score between 0 and 1. Outputs of end-to-end heads
+    are lists of detections in order of score, `(N, detections, values)`: two whose scores tie may change places, so
+    each is compared with the nearest one on the other side.
+    """
+    if got.shape != want.shape:
+        return float("inf")
+    if is_detections(want):
+        return max(_detections_error(g, w) for g, w in zip(got, want, strict=True))
+    other = tuple(axis for axis in range(want.ndim) if axis != 1)
+    scale = np.maximum(np.abs(want).max(axis=other, initial=0.0, keepdims=True), 1.0)
+    return _largest(np.abs(got - want) / scale)
+
+
+def is_detections(output: np.ndarray) -> bool:
+    """Tells whether an output is `(N, detections, values)` in order of score: x1, y1, x2, y2, score, class, …"""
+    return output.ndim == 3 and output.shape[2] >= 6 and bool((np.diff(output[:, :, 4], axis=1) <= 0).all())
+
+
+def _detections_error(got: np.ndarray, want: np.ndarray) -> float:
+    scores = _largest(np.abs(got[:, 4] - want[:, 4]))
+    # Around the last place, a tie decides which detection is in the list at all: those are judged by score alone.
+    listed = want[want[:, 4] > want[-1, 4] + scores]
+    scale = np.maximum(np.abs(want).max(axis=0), 1.0)
+    nearest = [np.abs((got - detection) / scale).max(axis=1).min() for detection in listed]
+    return _largest(np.array([scores, *nearest]))
+
+
+def _largest(errors: np.ndarray) -> float:
+    return float(errors.max(initial=0.0)) if np.isfinite(errors).all() else float("inf")
+
+
+def tensors(outputs) -> list[torch.Tensor]:
+    """Returns the tensors among a model's outputs in the order in which an exporter writes them."""
+    if isinstance(outputs, torch.Tensor):
+        return [outputs]
+    if isinstance(outputs, dict):
+        outputs = outputs.values()
+    return [tensor for output in outputs for tensor in tensors(output)] if isinstance(outputs, Iterable) else []

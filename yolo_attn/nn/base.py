@@ -1,0 +1,104 @@
+"""What every attention operator shares: x ← x · g(x) for one gate after another, and the deploy form of it."""
+
+import copy
+import inspect
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from yolo_attn.errors import AttentionError
+
+
+class Attention(nn.Module):
+    """Attention in the survey's general form f(g(x), x), where f multiplies: x ← x · g(x) for each gate g in turn.
+
+    Guo et al., "Attention mechanisms in computer vision: A survey", 2022, equation 1. An operator names its gates
+    (methods or submodules) in `gates`; each maps `(N, C, H, W)` to a tensor that broadcasts against it. An operator
+    that is no gate overrides `forward`. Every option of `__init__` is kept as an attribute of the same name.
+
+    Shapes: `(N, C, H, W)` → `(N, C, H, W)`, any H, W ≥ 1.
+
+    Raises:
+        AttentionError: `channels` is not a positive whole number, or an option does not fit it.
+    """
+
+    gates: ClassVar[tuple[str, ...]]
+
+    def __init__(self, channels: int):
+        super().__init__()
+        # The channels come from Ultralytics' parser; were they ever a string, a wrong network would be built silently.
+        if not isinstance(channels, int) or isinstance(channels, bool) or channels < 1:
+            raise AttentionError(f"channels of {type(self).__name__} must be a positive whole number, got {channels!r}")
+        self.channels = channels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return multiply_gates(x, [getattr(self, name) for name in self.gates])
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the product of the gates: what `x` is multiplied by, broadcastable to `(N, C, H, W)`."""
+        product = None
+        for name in self.gates:
+            gate = getattr(self, name)(x)
+            x = x * gate
+            product = gate if product is None else product * gate
+        assert product is not None, f"{type(self).__name__} names no gates"
+        return product
+
+    def deploy(self) -> nn.Module:
+        """Returns an equivalent module for inference and export; this one is left as it is."""
+        twin = copy.deepcopy(self).eval()
+        return Deployed(twin.deploy_gates(), self.describe()).eval().requires_grad_(False)
+
+    def deploy_gates(self) -> list[nn.Module]:
+        """Returns the gates as modules with every batch norm folded and every layout change gone."""
+        raise NotImplementedError(f"{type(self).__name__} has no deploy form")
+
+    @classmethod
+    def options(cls) -> dict[str, object]:
+        """Returns the options a model YAML row may set, with their defaults."""
+        parameters = list(inspect.signature(cls).parameters.values())
+        return {parameter.name: parameter.default for parameter in parameters[1:]}
+
+    def describe(self) -> str:
+        """Returns the operator with its options on one line, for instance `GAM(64, reduction=4, groups=1)`."""
+        return f"{type(self).__name__}({self.extra_repr()})"
+
+    def extra_repr(self) -> str:
+        return ", ".join([str(self.channels), *(f"{name}={getattr(self, name)}" for name in self.options())])
+
+
+class Deployed(nn.Module):
+    """An attention operator for inference: the same gates, folded. `source` says which operator and options it was."""
+
+    def __init__(self, gates: Iterable[nn.Module], source: str):
+        super().__init__()
+        self.gates = nn.ModuleList(gates)
+        self.source = source
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return multiply_gates(x, self.gates)
+
+    def extra_repr(self) -> str:
+        return self.source
+
+
+def multiply_gates(x: torch.Tensor, gates: Iterable[Callable[[torch.Tensor], torch.Tensor]]) -> torch.Tensor:
+    """Applies x ← x · g(x) for each gate in turn."""
+    for gate in gates:
+        x = x * gate(x)
+    return x
+
+
+def hidden_channels(channels: int, reduction: int, operator: str) -> int:
+    """Returns channels // reduction, the width of an operator's bottleneck.
+
+    Raises:
+        AttentionError: Nothing would be left of the channels.
+    """
+    if reduction < 1 or channels < reduction:
+        raise AttentionError(
+            f"{operator} cannot reduce {channels} channels by {reduction}; set {{reduction: {max(channels // 4, 1)}}}"
+        )
+    return channels // reduction

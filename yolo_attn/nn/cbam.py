@@ -1,0 +1,70 @@
+"""CBAM, the convolutional block attention module."""
+
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.nn.base import Attention, hidden_channels
+from yolo_attn.nn.layers import BatchNorm2d, bottleneck, fold
+
+
+class CBAM(Attention):
+    """A channel gate from max- and average-pooled features, then a spatial gate from max and mean over channels.
+
+    Woo et al., "CBAM: Convolutional Block Attention Module", ECCV 2018, arXiv 1807.06521, equations 2 and 3:
+    Mc = σ(MLP(avgpool F) + MLP(maxpool F)) with one shared MLP, Ms = σ(BN(conv 7×7 ([max; mean] over C))).
+    The batch norm stands in the authors' code (Jongchan/attention-module), as do the biases of the MLP.
+
+    Differs from the paper: pooling is a plain reduction. Where several pixels tie for the maximum, they share its
+    gradient evenly; the authors' pooling gives all of it to one. That is what makes it deterministic on CUDA.
+    Ultralytics' own `CBAM` is another operator: no max pooling and no bottleneck in the channel gate.
+
+    Args:
+        channels: Channels C of the map.
+        reduction: Ratio of C to the hidden width of the shared MLP.
+        kernel_size: Side of the spatial convolution, odd.
+    """
+
+    gates: ClassVar = ("channel_attention", "spatial_attention")
+
+    def __init__(self, channels: int, reduction: int = 16, kernel_size: int = 7):
+        super().__init__(channels)
+        self.reduction, self.kernel_size = reduction, kernel_size
+        self.channel_attention = ChannelGate(channels, hidden_channels(channels, reduction, "CBAM"))
+        self.spatial_attention = SpatialGate(kernel_size)
+
+    def deploy_gates(self) -> list[nn.Module]:
+        self.spatial_attention.fold()
+        return [self.channel_attention, self.spatial_attention]
+
+
+class ChannelGate(nn.Module):
+    """`(N, C, H, W)` → `(N, C, 1, 1)`: σ(MLP(mean) + MLP(max)), one shared MLP."""
+
+    def __init__(self, channels: int, hidden: int):
+        super().__init__()
+        self.mlp = bottleneck(channels, hidden)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.mlp(x.mean((2, 3), keepdim=True)) + self.mlp(x.amax((2, 3), keepdim=True))).sigmoid()
+
+
+class SpatialGate(nn.Module):
+    """`(N, C, H, W)` → `(N, 1, H, W)`: σ(BN(conv([max; mean] over channels)))."""
+
+    def __init__(self, kernel_size: int):
+        super().__init__()
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise AttentionError(f"CBAM needs an odd kernel_size, got {kernel_size}; set {{kernel_size: 7}}")
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.norm = BatchNorm2d(1, momentum=0.01)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pooled = torch.cat((x.amax(1, keepdim=True), x.mean(1, keepdim=True)), 1)
+        return self.norm(self.conv(pooled)).sigmoid()
+
+    def fold(self) -> None:
+        """Folds the batch norm into the convolution, in place."""
+        self.conv, self.norm = fold(self.conv, self.norm), nn.Identity()

@@ -1,0 +1,65 @@
+"""CoordAtt, coordinate attention."""
+
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.nn.base import Attention
+from yolo_attn.nn.layers import BatchNorm2d, fold
+
+
+class CoordAtt(Attention):
+    """Two gates from strips: one value per row and one per column, so that the position along each axis is kept.
+
+    Hou, Zhou, Feng, "Coordinate Attention for Efficient Mobile Network Design", CVPR 2021, arXiv 2103.02907,
+    equations 4 to 8: f = h-swish(BN(conv 1×1 ([mean over W; mean over H]))), gates σ(conv_h f_h) and σ(conv_w f_w),
+    y = x · g_h · g_w. Parameter names follow the authors' code (Andrew-Qibin/CoordAttention), whose state dicts load.
+
+    In training the batch norm's statistics are those of both strips together, as the concatenation in the paper has
+    it; copies that normalise each strip by itself train another network.
+
+    Args:
+        channels: Channels C of the map.
+        reduction: Ratio of C to the strips' hidden width, which is at least 8.
+    """
+
+    gates: ClassVar = ("coordinate_attention",)
+
+    def __init__(self, channels: int, reduction: int = 32):
+        super().__init__(channels)
+        if reduction < 1:
+            raise AttentionError(f"CoordAtt needs a positive reduction, got {reduction}; set {{reduction: 32}}")
+        self.reduction = reduction
+        hidden = max(8, channels // reduction)
+        self.conv1 = nn.Conv2d(channels, hidden, 1)
+        self.bn1 = BatchNorm2d(hidden)
+        self.act = nn.Hardswish()
+        self.conv_h = nn.Conv2d(hidden, channels, 1)
+        self.conv_w = nn.Conv2d(hidden, channels, 1)
+
+    def coordinate_attention(self, x: torch.Tensor) -> torch.Tensor:
+        """`(N, C, H, W)` → `(N, C, H, W)`, the outer product of the two gates."""
+        rows = x.mean(3, keepdim=True)  # (N, C, H, 1)
+        columns = x.mean(2, keepdim=True).transpose(2, 3)  # (N, C, W, 1): a strip, not the map
+        strips = self.act(self.bn1(self.conv1(torch.cat((rows, columns), 2))))
+        rows, columns = strips.split((x.shape[2], x.shape[3]), 2)
+        return self.conv_h(rows).sigmoid() * self.conv_w(columns.transpose(2, 3)).sigmoid()
+
+    def deploy_gates(self) -> list[nn.Module]:
+        return [StripGate(fold(self.conv1, self.bn1), self.act, self.conv_h, self.conv_w)]
+
+
+class StripGate(nn.Module):
+    """Coordinate attention for inference: with the statistics fixed, each strip goes its own way, untransposed."""
+
+    def __init__(self, conv: nn.Module, act: nn.Module, conv_h: nn.Module, conv_w: nn.Module):
+        super().__init__()
+        self.squeeze = nn.Sequential(conv, act)
+        self.conv_h, self.conv_w = conv_h, conv_w
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = self.conv_h(self.squeeze(x.mean(3, keepdim=True))).sigmoid()
+        columns = self.conv_w(self.squeeze(x.mean(2, keepdim=True))).sigmoid()
+        return rows * columns

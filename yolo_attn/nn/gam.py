@@ -1,0 +1,72 @@
+"""GAM, the global attention mechanism."""
+
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.nn.base import Attention, hidden_channels
+from yolo_attn.nn.layers import BatchNorm2d, PickChannels, ShuffleChannels, bottleneck, fold
+
+
+class GAM(Attention):
+    """Global attention: a full-size channel gate, then a full-size spatial gate; nothing is pooled.
+
+    Liu, Shao, Hoffmann, "Global Attention Mechanism: Retain Information to Enhance Channel-Spatial Interactions",
+    2021, arXiv 2112.05561, equations 1 and 2: F2 = Mc(F1) · F1, F3 = Ms(F2) · F2. Mc is a two-layer perceptron over
+    the channels of each pixel with a sigmoid; Ms is conv 7×7 C→C/r, BN, ReLU, conv 7×7 C/r→C, BN, sigmoid.
+    Names and order of the parameters follow the widely copied PyTorch file, so that its state dicts load.
+
+    Differs from the paper:
+        - The perceptron is a pair of 1×1 convolutions: the same function without permuting the map.
+        - `reduction` is 4, as that file has it. The paper sets "the same r as BAM", 16, and its parameter totals fit 16.
+          Parameters per module 2C²/r + 98C²/(r·groups): at C = 512 and groups = 1 that is 6.6 M for 4, 1.6 M for 16.
+        - No official code was found; the shuffle's place (between the grouped convolutions) follows the text.
+
+    Args:
+        channels: Channels C of the map.
+        reduction: r, the ratio of C to the hidden width of both gates; must divide C.
+        groups: Groups of both 7×7 convolutions, with a channel shuffle between them; must divide C / r.
+        channel_sigmoid: False gives the widely copied form, which multiplies by the perceptron's raw output.
+    """
+
+    gates: ClassVar = ("channel_attention", "spatial_attention")
+
+    def __init__(self, channels: int, reduction: int = 4, groups: int = 1, channel_sigmoid: bool = True):
+        super().__init__(channels)
+        self.reduction, self.groups, self.channel_sigmoid = reduction, groups, channel_sigmoid
+        hidden = hidden_channels(channels, reduction, "GAM")
+        if channels % reduction or groups < 1 or hidden % groups:
+            raise AttentionError(
+                f"GAM needs channels divisible by reduction × groups, got {channels} / ({reduction} × {groups}); "
+                "set {reduction: …, groups: …} to divisors"
+            )
+        self.channel_attention = bottleneck(channels, hidden)
+        if channel_sigmoid:
+            self.channel_attention.append(nn.Sigmoid())
+        relu = nn.ReLU() if groups == 1 else nn.Sequential(nn.ReLU(), ShuffleChannels(groups))
+        self.spatial_attention = nn.Sequential(
+            nn.Conv2d(channels, hidden, 7, padding=3, groups=groups),
+            BatchNorm2d(hidden),
+            relu,
+            nn.Conv2d(hidden, channels, 7, padding=3, groups=groups),
+            BatchNorm2d(channels),
+            nn.Sigmoid(),
+        )
+
+    def deploy_gates(self) -> list[nn.Module]:
+        conv1, norm1, relu, conv2, norm2, sigmoid = self.spatial_attention
+        if self.groups > 1:
+            index = torch.arange(conv2.in_channels).view(self.groups, -1).t().flatten().to(conv2.weight.device)
+            relu = nn.Sequential(nn.ReLU(), PickChannels(index))
+        spatial = nn.Sequential(fold(conv1, norm1), relu, fold(conv2, norm2), sigmoid)
+        return [self.channel_attention, spatial]
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        """Takes the perceptron of the copied file too, whose Linear weights are 2-D."""
+        for layer in ("0", "2"):
+            key = f"{prefix}channel_attention.{layer}.weight"
+            if key in state_dict and state_dict[key].ndim == 2:
+                state_dict[key] = state_dict[key][:, :, None, None]
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,0 +1,52 @@
+"""Layers that several operators share."""
+
+import torch
+from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """Batch norm that also trains on one value per channel: a 1×1 map in a batch of one.
+
+    torch raises there, because one value has no variance. Such a batch (the last of an epoch, or a pooled map) is
+    normalised by the running statistics, as in evaluation, and leaves them unchanged.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training and x.numel() == x.shape[1]:
+            return nn.functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
+
+
+def fold(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
+    """Returns the convolution that equals `conv` followed by the batch norm `norm` in evaluation."""
+    return fuse_conv_bn_eval(conv, norm)
+
+
+def bottleneck(channels: int, hidden: int, bias: bool = True) -> nn.Sequential:
+    """Returns the two-layer perceptron over channels, as 1×1 convolutions: channels → hidden → ReLU → channels."""
+    return nn.Sequential(nn.Conv2d(channels, hidden, 1, bias=bias), nn.ReLU(), nn.Conv2d(hidden, channels, 1, bias=bias))
+
+
+class ShuffleChannels(nn.Module):
+    """ShuffleNet's channel shuffle: channel (g, i) of g groups of i channels becomes channel (i, g). `(N, C, H, W)`."""
+
+    def __init__(self, groups: int):
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
+
+
+class PickChannels(nn.Module):
+    """A fixed reordering of channels as one lookup: what `ShuffleChannels` becomes for export, without a transpose."""
+
+    index: torch.Tensor
+
+    def __init__(self, index: torch.Tensor):
+        super().__init__()
+        self.register_buffer("index", index)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.index_select(1, self.index)

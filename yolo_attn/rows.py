@@ -1,0 +1,95 @@
+"""Reading one attention row of a model YAML: what did its author mean by `[-1, 1, CBAM, [256, 7]]`?
+
+Pure functions on plain values. The facts about the network (the channels that arrive, the width scaling) come from
+Ultralytics' own parser through `yolo_attn.upstream.parse`.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import combinations
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.registry import AttentionInfo
+
+
+def read_options(info: AttentionInfo, args: list, channels: int, scaled: Callable[[int], int]) -> dict[str, object]:
+    """Returns the options that a row's `args` set on the operator `info`.
+
+    The form to write is a mapping, `[{reduction: 8}]`, or nothing, `[]`. The bare numbers of rows in circulation are
+    understood too: up to two channel numbers, then options by position. Every reading that fits the network and the
+    operator is tried; exactly one network must come out.
+
+    Args:
+        info: The operator.
+        args: The row's arguments as YAML gives them.
+        channels: The channels that arrive at the row.
+        scaled: What Ultralytics' width scaling makes of a channel number.
+
+    Raises:
+        AttentionError: An option is unknown or has the wrong type, or the numbers have no reading or several.
+    """
+    numbers, named = (args[:-1], args[-1]) if args and isinstance(args[-1], dict) else (args, {})
+    _check_named(info, named)
+    readings = []
+    for options in _readings(info, numbers, channels, scaled):
+        if not options.keys() & named.keys():
+            reading = {**info.options, **options, **named}
+            if reading not in readings:
+                readings.append(reading)
+    if len(readings) == 1:
+        return readings[0]
+    if not readings:
+        raise AttentionError(_no_reading(info, channels))
+    differ = [name for name in readings[0] if len({str(reading[name]) for reading in readings}) > 1]
+    raise AttentionError(
+        f"the numbers can be read in {len(readings)} ways here ({channels} channels arrive); "
+        f"name what you mean, for instance [{{{differ[0]}: {readings[-1][differ[0]]}}}]"
+    )
+
+
+def _readings(
+    info: AttentionInfo, numbers: list, channels: int, scaled: Callable[[int], int]
+) -> Iterator[dict[str, object]]:
+    """Yields every way to split `numbers` into leading channel numbers and options by position."""
+    for count in range(min(2, len(numbers)) + 1):
+        leading, rest = numbers[:count], numbers[count:]
+        if not all(_means_channels(value, channels, scaled) for value in leading):
+            continue
+        for options in combinations(info.positional, len(rest)):
+            if all(_plausible(name, value) for name, value in zip(options, rest, strict=True)):
+                yield dict(zip(options, rest, strict=True))
+
+
+def _means_channels(value: object, channels: int, scaled: Callable[[int], int]) -> bool:
+    """Tells whether `value` names the arriving channels: as they are, or as written before width scaling."""
+    return _is_whole(value) and (value == channels or (value % 8 == 0 and scaled(value) == channels))  # type: ignore
+
+
+def _plausible(option: str, value: object) -> bool:
+    """Tells whether a bare number can be this option. The two kinds never meet: kernels are odd, ratios powers of 2."""
+    if not _is_whole(value):
+        return False
+    if option == "kernel_size":
+        return value % 2 == 1 and value < 32  # type: ignore[operator]
+    return 2 <= value <= 64 and value & (value - 1) == 0  # type: ignore[operator]
+
+
+def _check_named(info: AttentionInfo, named: dict) -> None:
+    for name, value in named.items():
+        if name not in info.options:
+            raise AttentionError(f"{info.name} has no option '{name}'; its options are {', '.join(info.options)}")
+        wants_bool = isinstance(info.options[name], bool)
+        if not (isinstance(value, bool) if wants_bool else _is_whole(value)):
+            kind = "true or false" if wants_bool else "a whole number"
+            raise AttentionError(f"option '{name}' of {info.name} must be {kind}, got {value!r}")
+
+
+def _no_reading(info: AttentionInfo, channels: int) -> str:
+    example = f"[{{{info.positional[0]}: …}}]"
+    return (
+        f"these arguments do not fit {info.name} where {channels} channels arrive; "
+        f"write [] (channels are found by themselves) or name the option, {example}"
+    )
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,42 @@
+"""Seam: checkpoints with attention load under `ULTRALYTICS_SAFE_LOAD=1` too, which admits known classes only."""
+
+import io
+
+import torch
+
+import yolo_attn.nn
+from yolo_attn.errors import AttentionError
+from yolo_attn.nn import ECA
+
+
+def classes() -> list[type]:
+    """Returns the classes that a checkpoint with attention may hold."""
+    return yolo_attn.nn.modules()
+
+
+def install() -> None:
+    """Admits the operators' classes to torch's loading of weights only."""
+    torch.serialization.add_safe_globals(list(classes()))
+
+
+def uninstall() -> None:
+    """Takes them out again; torch can only clear the whole list and take the others back."""
+    others = [entry for entry in torch.serialization.get_safe_globals() if entry not in classes()]
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(others)
+
+
+def canary() -> None:
+    """Writes a checkpoint and reads it back in the restricted way.
+
+    Raises:
+        AttentionError: It is refused, or its weights differ.
+    """
+    file = io.BytesIO()
+    # A Deployed holds classes of this package alone, apart from torch's containers that Ultralytics admits by itself.
+    written = ECA(8).deploy().gates[0]
+    torch.save({"weight": written.weight, "class": type(written)}, file)
+    file.seek(0)
+    read = torch.load(file, weights_only=True)
+    if read["class"] is not type(written) or not torch.equal(read["weight"], written.weight):
+        raise AttentionError("torch's restricted loading does not admit the attention classes")

@@ -1,0 +1,65 @@
+"""Seam: `model.fuse()` also turns attention into its deploy form, as it folds batch norms into convolutions."""
+
+import functools
+
+import torch
+from torch import nn
+from ultralytics.nn.tasks import BaseModel
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.nn import ECA, Attention
+
+_fuse, _is_fused = BaseModel.fuse, BaseModel.is_fused
+LAYER_ATTRIBUTES = ("i", "f", "type")  # what parse_model writes on a layer, and the forward pass reads
+
+
+def deploy_attention(model: nn.Module) -> None:
+    """Replaces every attention operator within `model` by its deploy form, in place."""
+    found = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()]
+    for parent, name, child in found:
+        if isinstance(child, Attention):
+            deployed = child.deploy()
+            for attribute in LAYER_ATTRIBUTES:
+                if hasattr(child, attribute):
+                    setattr(deployed, attribute, getattr(child, attribute))
+            if hasattr(child, "np"):
+                deployed.np = sum(parameter.numel() for parameter in deployed.parameters())
+            setattr(parent, name, deployed)
+
+
+@functools.wraps(_fuse)
+def fuse(self, *args, **kwargs):
+    # Attention first: Ultralytics' fuse prints the summary of the fused model at its end.
+    deploy_attention(self)
+    return _fuse(self, *args, **kwargs)
+
+
+@functools.wraps(_is_fused)
+def is_fused(self, *args, **kwargs):
+    return _is_fused(self, *args, **kwargs) and not any(isinstance(m, Attention) for m in self.modules())
+
+
+def install() -> None:
+    """Lets `fuse()` and `is_fused()` know attention."""
+    BaseModel.fuse, BaseModel.is_fused = fuse, is_fused
+
+
+def uninstall() -> None:
+    """Puts both methods back."""
+    BaseModel.fuse, BaseModel.is_fused = _fuse, _is_fused
+
+
+def canary() -> None:
+    """Fuses a model of one attention layer and compares its outputs.
+
+    Raises:
+        AttentionError: The model is not fused, or its output has changed.
+    """
+    model = BaseModel()
+    model.model = nn.Sequential(ECA(8)).eval()
+    x = torch.linspace(-1, 1, 8 * 6).view(1, 8, 2, 3)
+    before = model.model(x)
+    was_fused = model.is_fused()
+    model.fuse(verbose=False)
+    if was_fused or not model.is_fused() or not torch.allclose(before, model.model(x), atol=1e-5):
+        raise AttentionError("fuse() of this ultralytics does not reach the attention layers")

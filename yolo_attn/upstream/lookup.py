@@ -1,0 +1,49 @@
+"""Seam: `model=yolov5s-gam.yaml` and `data=shapes.yaml` are found from any folder, after the user's own files."""
+
+import os
+from pathlib import Path
+
+from ultralytics.utils import checks
+
+from yolo_attn import data, models
+from yolo_attn.errors import AttentionError
+from yolo_attn.upstream.rebind import rebind
+
+FOLDERS = {"models": Path(models.__path__[0]), "data": Path(data.__path__[0])}
+_original = checks.check_file
+
+
+def check_file(file, *args, **kwargs):
+    """Finds a file as Ultralytics does; a YAML of this package is found by its name, or as `models/…` or `data/…`."""
+    if not os.path.exists(str(file)):  # noqa: PTH110  (Path.exists raises where a folder may not be read)
+        return _original(packaged(file) or file, *args, **kwargs)
+    return _original(file, *args, **kwargs)
+
+
+def packaged(file: str | Path) -> str | None:
+    """Returns the path of this package's YAML called `file`, or None."""
+    *folder, name = Path(str(file).strip()).parts or ("",)
+    if not name.endswith((".yaml", ".yml")) or len(folder) > 1:
+        return None
+    places = [FOLDERS[folder[0]]] if folder and folder[0] in FOLDERS else [] if folder else FOLDERS.values()
+    return next((str(place / name) for place in places if (place / name).is_file()), None)
+
+
+def install() -> None:
+    """Lets every search of Ultralytics find the packaged YAMLs."""
+    rebind(_original, check_file)
+
+
+def uninstall() -> None:
+    """Puts the search back."""
+    rebind(check_file, _original)
+
+
+def canary() -> None:
+    """Looks a packaged YAML up through Ultralytics' own function.
+
+    Raises:
+        AttentionError: It is not found.
+    """
+    if not (found := checks.check_yaml("data/shapes.yaml", hard=False)) or not Path(found).is_file():
+        raise AttentionError("the file search of this ultralytics does not find data/shapes.yaml")
