@@ -65,8 +65,7 @@ def insert_after(model: dict, row: int, name: str) -> dict:
 
 def insert_before_head(model: dict, name: str) -> dict:
     """Returns a copy of `model` with an attention row for each input of its last row, right before that row."""
-    inputs = [target for target in _targets(_rows(model), len(_rows(model)) - 1)]
-    for target in inputs:
+    for target in _targets(_rows(model), len(_rows(model)) - 1):
         head = len(_rows(model)) - 1
         model = _insert(model, head, [target, 1, name, []])
         _read(_rows(model), head + 1, target, head)

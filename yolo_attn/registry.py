@@ -76,7 +76,15 @@ OPERATORS = (
         paper="2103.02907",
         year=2021,
         positional=("reduction",),
-        aliases=("CA", "CABlock", "CoordinateAttention", "CoordAttention", "Coord_Attention", "CA_Block", "CAAttention"),
+        aliases=(
+            "CA",
+            "CABlock",
+            "CoordinateAttention",
+            "CoordAttention",
+            "Coord_Attention",
+            "CA_Block",
+            "CAAttention",
+        ),
     ),
     AttentionInfo(
         name="SE",

@@ -39,11 +39,9 @@ def read_options(info: AttentionInfo, args: list, channels: int, scaled: Callabl
         return readings[0]
     if not readings:
         raise AttentionError(_no_reading(info, channels))
-    differ = [name for name in readings[0] if len({str(reading[name]) for reading in readings}) > 1]
-    raise AttentionError(
-        f"the numbers can be read in {len(readings)} ways here ({channels} channels arrive); "
-        f"name what you mean, for instance [{{{differ[0]}: {readings[-1][differ[0]]}}}]"
-    )
+    option = next(name for name in info.options if len({str(reading[name]) for reading in readings}) > 1)
+    forms = " or ".join(f"[{{{option}: {reading[option]}}}]" for reading in readings)
+    raise AttentionError(f"these numbers have {len(readings)} meanings where {channels} channels arrive; write {forms}")
 
 
 def _readings(
@@ -52,25 +50,25 @@ def _readings(
     """Yields every way to split `numbers` into leading channel numbers and options by position."""
     for count in range(min(2, len(numbers)) + 1):
         leading, rest = numbers[:count], numbers[count:]
-        if not all(_means_channels(value, channels, scaled) for value in leading):
+        if not all(_is_whole(value) for value in numbers) or not _mean_channels(leading, channels, scaled):
             continue
         for options in combinations(info.positional, len(rest)):
-            if all(_plausible(name, value) for name, value in zip(options, rest, strict=True)):
+            if all(_plausible(name, value, channels) for name, value in zip(options, rest, strict=True)):
                 yield dict(zip(options, rest, strict=True))
 
 
-def _means_channels(value: object, channels: int, scaled: Callable[[int], int]) -> bool:
-    """Tells whether `value` names the arriving channels: as they are, or as written before width scaling."""
-    return _is_whole(value) and (value == channels or (value % 8 == 0 and scaled(value) == channels))  # type: ignore
+def _mean_channels(leading: list[int], channels: int, scaled: Callable[[int], int]) -> bool:
+    """Tells whether all of `leading` name the arriving channels: as they are, or as written before width scaling."""
+    return all(value == channels for value in leading) or all(
+        value % 8 == 0 and scaled(value) == channels for value in leading
+    )
 
 
-def _plausible(option: str, value: object) -> bool:
+def _plausible(option: str, value: int, channels: int) -> bool:
     """Tells whether a bare number can be this option. The two kinds never meet: kernels are odd, ratios powers of 2."""
-    if not _is_whole(value):
-        return False
     if option == "kernel_size":
-        return value % 2 == 1 and value < 32  # type: ignore[operator]
-    return 2 <= value <= 64 and value & (value - 1) == 0  # type: ignore[operator]
+        return value % 2 == 1 and 0 < value < 32
+    return 2 <= value <= 64 and value & (value - 1) == 0 and value < channels
 
 
 def _check_named(info: AttentionInfo, named: dict) -> None:

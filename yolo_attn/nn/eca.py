@@ -29,7 +29,9 @@ class ECA(Attention):
         super().__init__(channels)
         self.kernel_size = kernel_size = kernel_by_formula(channels) if kernel_size is None else kernel_size
         if kernel_size < 1 or kernel_size % 2 == 0:
-            raise AttentionError(f"ECA needs an odd kernel_size, got {kernel_size}; leave it out or set {{kernel_size: 3}}")
+            raise AttentionError(
+                f"ECA needs an odd kernel_size, got {kernel_size}; leave it out or set {{kernel_size: 3}}"
+            )
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def channel_attention(self, x: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ class GAM(Attention):
 
     Differs from the paper:
         - The perceptron is a pair of 1×1 convolutions: the same function without permuting the map.
-        - `reduction` is 4, as that file has it. The paper sets "the same r as BAM", 16, and its parameter totals fit 16.
+        - `reduction` is 4, as that file has it. The paper sets "the same r as BAM", 16, which its parameter totals fit.
           Parameters per module 2C²/r + 98C²/(r·groups): at C = 512 and groups = 1 that is 6.6 M for 4, 1.6 M for 16.
         - No official code was found; the shuffle's place (between the grouped convolutions) follows the text.
 
@@ -28,7 +28,8 @@ class GAM(Attention):
         channels: Channels C of the map.
         reduction: r, the ratio of C to the hidden width of both gates; must divide C.
         groups: Groups of both 7×7 convolutions, with a channel shuffle between them; must divide C / r.
-        channel_sigmoid: False gives the widely copied form, which multiplies by the perceptron's raw output.
+        channel_sigmoid: False gives the widely copied form, which multiplies by the perceptron's raw output. Its result
+            grows with the square of the map and overflows fp16 under mixed precision, where the map is large.
     """
 
     gates: ClassVar = ("channel_attention", "spatial_attention")

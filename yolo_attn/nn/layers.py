@@ -14,7 +14,9 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.training and x.numel() == x.shape[1]:
-            return nn.functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+            return nn.functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         return super().forward(x)
 
 
@@ -25,7 +27,9 @@ def fold(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
 
 def bottleneck(channels: int, hidden: int, bias: bool = True) -> nn.Sequential:
     """Returns the two-layer perceptron over channels, as 1×1 convolutions: channels → hidden → ReLU → channels."""
-    return nn.Sequential(nn.Conv2d(channels, hidden, 1, bias=bias), nn.ReLU(), nn.Conv2d(hidden, channels, 1, bias=bias))
+    return nn.Sequential(
+        nn.Conv2d(channels, hidden, 1, bias=bias), nn.ReLU(), nn.Conv2d(hidden, channels, 1, bias=bias)
+    )
 
 
 class ShuffleChannels(nn.Module):

@@ -1,12 +1,13 @@
-"""Seam: the built-in sets. A damaged one is made again, and the classification one, which has no YAML, is made at all."""
+"""Seam: the built-in sets. A damaged one is made again; the one for classification, which has no YAML, is made here."""
 
 import functools
 from pathlib import Path
 
 from ultralytics.data import utils
 
-from yolo_attn.data.shapes import SETS, generate, is_complete
+from yolo_attn.data.shapes import MANIFEST, SETS, generate, is_complete
 from yolo_attn.errors import AttentionError
+from yolo_attn.upstream.lookup import is_packaged_data
 from yolo_attn.upstream.rebind import rebind
 
 _check_det_dataset, _check_cls_dataset = utils.check_det_dataset, utils.check_cls_dataset
@@ -15,8 +16,9 @@ _check_det_dataset, _check_cls_dataset = utils.check_det_dataset, utils.check_cl
 @functools.wraps(_check_det_dataset)
 def check_det_dataset(dataset, *args, **kwargs):
     name = Path(str(dataset)).stem
-    if name in SETS and (root := _root(name)).exists() and not is_complete(root, SETS[name]):
-        generate(root, SETS[name])  # a missing set is made by the `download:` field of its YAML
+    # A missing set is made by the `download:` field of its YAML; a damaged one is what Ultralytics does not notice.
+    if name in SETS and is_packaged_data(dataset) and _root(name).exists() and not is_complete(_root(name), SETS[name]):
+        generate(_root(name), SETS[name])
     return _check_det_dataset(dataset, *args, **kwargs)
 
 
@@ -24,7 +26,9 @@ def check_det_dataset(dataset, *args, **kwargs):
 def check_cls_dataset(dataset, *args, **kwargs):
     name = Path(str(dataset)).stem
     if SETS.get(name) == "classify" and not Path(str(dataset)).is_dir():
-        dataset = generate(_root(name), "classify")
+        root = _root(name)
+        if not root.is_dir() or (root / MANIFEST).is_file():  # somebody's own folder of that name is theirs
+            dataset = generate(root, "classify")
     return _check_cls_dataset(dataset, *args, **kwargs)
 
 

@@ -2,12 +2,11 @@
 
 import contextlib
 import functools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from ultralytics.engine.exporter import Exporter, NMSModel
+from ultralytics.engine.exporter import Exporter, NMSModel, export_formats
 from ultralytics.utils import LOGGER, colorstr
 
 from yolo_attn.errors import AttentionError
@@ -45,16 +44,19 @@ def check(exporter, file: Path) -> None:
     """
     prefix = colorstr("yolo_attn:")
     if exporter.args.quantize == 8:
-        LOGGER.info(f"{prefix} not compared with PyTorch: INT8 rounds by design; measure it with 'yolo val model={file}'")
+        LOGGER.info(
+            f"{prefix} not compared with PyTorch: INT8 rounds by design; measure it with 'yolo val model={file}'"
+        )
         return
     dtype = "float16" if exporter.args.quantize == 16 else "float32"
     model = NMSModel(exporter.model, exporter.args) if exporter.args.nms else exporter.model
-    largest = check_onnx(file, model, images(exporter), dtype)
+    detections = bool(exporter.args.nms or exporter.metadata["end2end"])
+    largest = check_onnx(file, model, images(exporter), dtype, detections)
     LOGGER.info(f"{prefix} ONNX agrees with PyTorch ✅ largest error {largest:.1e}, tolerance {TOLERANCE[dtype]:.0e}")
 
 
 def images(exporter) -> Iterator[torch.Tensor]:
-    """Yields random images `(N, C, H, W)` in 0…1: two of the exported size, and a dynamic file's other batch and size."""
+    """Yields random images `(N, C, H, W)` in 0…1: two of the exported size, and of another if dynamic."""
     like = exporter.im
     shapes = [tuple(like.shape)] * 2
     if exporter.args.dynamic:
@@ -70,13 +72,13 @@ def kept_if_it_fails(file: Path) -> Iterator[None]:
     """Sets an existing `file` aside and puts it back when the block raises; what the block wrote is removed then."""
     aside = file.with_name(f".{file.name}.before")
     if file.exists():
-        os.replace(file, aside)
+        file.replace(aside)
     try:
         yield
     except BaseException:
         file.unlink(missing_ok=True)
         if aside.exists():
-            os.replace(aside, file)
+            aside.replace(file)
         raise
     aside.unlink(missing_ok=True)
 
@@ -92,10 +94,10 @@ def uninstall() -> None:
 
 
 def canary() -> None:
-    """Looks at the exporter's method; the values are compared at every export.
+    """Looks where the exporter will look. The values are compared at every export, by `check`.
 
     Raises:
-        AttentionError: The method is called otherwise than the wrapper calls it.
+        AttentionError: The exporter would not come by.
     """
-    if "prefix" not in _export_onnx.__wrapped__.__code__.co_varnames if hasattr(_export_onnx, "__wrapped__") else False:
-        raise AttentionError("export_onnx of this ultralytics has another form")
+    if Exporter.export_onnx is not export_onnx or "onnx" not in export_formats()["Argument"]:
+        raise AttentionError("the exporter of this ultralytics writes ONNX by another method")

@@ -29,6 +29,12 @@ def packaged(file: str | Path) -> str | None:
     return next((str(place / name) for place in places if (place / name).is_file()), None)
 
 
+def is_packaged_data(file: str | Path) -> bool:
+    """Tells whether a search for the data YAML `file` ends at this package's own."""
+    found = packaged(file) if not os.path.exists(str(file)) else str(file)  # noqa: PTH110
+    return found is not None and Path(found).resolve().parent == FOLDERS["data"].resolve()
+
+
 def install() -> None:
     """Lets every search of Ultralytics find the packaged YAMLs."""
     rebind(_original, check_file)

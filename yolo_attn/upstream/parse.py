@@ -84,7 +84,7 @@ def find_attention(d: dict) -> dict[int, AttentionInfo]:
         f, name = row[0], row[2]
         if not isinstance(name, str) or name.startswith(("nn.", "torchvision.ops.")):
             continue
-        if hasattr(tasks, name):
+        if hasattr(tasks, name) and not name.startswith(PREFIX):
             if registry.find(name):
                 raise AttentionError(
                     f"{_file(d)}, row {i} {_text(row)}: ultralytics has its own '{name}', which may be another "
@@ -154,5 +154,7 @@ def _file(d: dict) -> str:
 
 def _text(row: list) -> str:
     f, n, name, args = row
-    values = ", ".join("{" + ", ".join(f"{k}: {v}" for k, v in a.items()) + "}" if isinstance(a, dict) else str(a) for a in args)
+    values = ", ".join(
+        "{" + ", ".join(f"{k}: {v}" for k, v in a.items()) + "}" if isinstance(a, dict) else str(a) for a in args
+    )
     return f"[{f}, {n}, {name}, [{values}]]"

@@ -1,4 +1,4 @@
-"""The supported range of Ultralytics. It stands once, in requirements.txt, and comes here with the installed metadata."""
+"""The supported range of Ultralytics: it stands once, in requirements.txt, and comes here as installed metadata."""
 
 from importlib.metadata import requires
 from importlib.metadata import version as installed_version

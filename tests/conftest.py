@@ -1,0 +1,50 @@
+"""What the tests share: settings of their own for Ultralytics, the built-in set, and the stock `yolo` command."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Ultralytics reads this once, at import, and its child processes inherit it: the user's settings are never touched.
+CONFIG = Path(tempfile.mkdtemp(prefix="yolo_attn-tests-"))
+os.environ["YOLO_CONFIG_DIR"] = str(CONFIG)
+os.environ["YOLO_AUTOINSTALL"] = "false"
+YOLO = Path(sys.executable).with_name("yolo")
+
+
+def pytest_sessionstart(session):
+    from ultralytics import settings
+
+    settings.update({"datasets_dir": str(CONFIG / "datasets"), "runs_dir": str(CONFIG / "runs"), "sync": False})
+
+
+def pytest_sessionfinish(session):
+    shutil.rmtree(CONFIG, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def datasets() -> Path:
+    """Ultralytics' folder of data sets, with the built-in detection set in it."""
+    from yolo_attn.data.shapes import generate
+
+    generate(CONFIG / "datasets" / "shapes", "detect")
+    return CONFIG / "datasets"
+
+
+@pytest.fixture(scope="session")
+def yolo():
+    """Runs the stock `yolo` command in a folder and returns what it printed; `fails=True` expects a failure."""
+
+    def run(*args: str, cwd: Path, fails: bool = False, **env: str) -> str:
+        done = subprocess.run(
+            [YOLO, *args], cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, timeout=300
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, output[-3000:]
+        return output
+
+    return run

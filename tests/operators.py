@@ -1,0 +1,31 @@
+"""The operators under test, with the options that change their mathematics."""
+
+import torch
+from torch import nn
+
+from yolo_attn import registry
+
+OPTIONS = {
+    "GAM": [{}, {"reduction": 8}, {"groups": 4}, {"channel_sigmoid": False}],
+    "CBAM": [{}, {"reduction": 8, "kernel_size": 3}],
+    "ECA": [{}, {"kernel_size": 7}],
+    "CoordAtt": [{}, {"reduction": 4}],
+    "SE": [{}, {"bias": False}],
+}
+CASES = [(info.name, options) for info in registry.OPERATORS for options in OPTIONS[info.name]]
+IDS = [name + "".join(f"-{key}={value}" for key, value in options.items()) for name, options in CASES]
+
+
+def make(name: str, options: dict, channels: int = 32, seed: int = 0) -> nn.Module:
+    """Returns an operator in evaluation whose every number differs from its default: nothing cancels by luck."""
+    torch.manual_seed(seed)
+    module = registry.get(name).cls(channels, **options)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+        for norm in module.modules():
+            if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+                norm.running_mean.normal_(0, 0.3)
+                norm.running_var.uniform_(0.5, 2)
+                norm.weight.uniform_(0.5, 1.5)
+    return module.eval()

@@ -1,0 +1,239 @@
+"""What every operator and option keeps to, on the CPU; one suite for all."""
+
+import copy
+import io
+import pickle
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+from yolo_attn.export.parity import error
+
+from tests.operators import CASES, IDS, OPTIONS, make
+from yolo_attn import registry
+from yolo_attn.nn import Attention
+from yolo_attn.tolerance import TOLERANCE
+
+MAPS = [(1, 1), (1, 7), (7, 13), (20, 20)]
+every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
+
+
+def images(batch: int = 2, channels: int = 32, size: tuple[int, int] = (7, 13), seed: int = 1) -> torch.Tensor:
+    return torch.randn(batch, channels, *size, generator=torch.Generator().manual_seed(seed))
+
+
+def assert_close(got: torch.Tensor, want: torch.Tensor, dtype: str = "float32") -> None:
+    assert got.shape == want.shape
+    largest = (got.double() - want.double()).abs().max() / max(1.0, want.double().abs().max())
+    assert largest <= TOLERANCE[dtype], f"error {largest:.1e}"
+
+
+def test_the_suite_knows_every_operator():
+    assert list(OPTIONS) == registry.names()
+
+
+@every_case
+@pytest.mark.parametrize("size", MAPS)
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_shape_and_dtype(name, options, size, training, batch):
+    module = make(name, options).train(training)
+    y = module(images(batch, size=size))
+    assert y.shape == (batch, 32, *size)
+    assert y.dtype == torch.float32
+    assert y.isfinite().all()
+
+
+@every_case
+def test_double_precision(name, options):
+    module = make(name, options).double()
+    assert module(images().double()).dtype == torch.float64
+
+
+@every_case
+@pytest.mark.parametrize("size", [(7, 13), (1, 1)])
+def test_every_parameter_and_the_input_get_a_gradient(name, options, size):
+    module, x = make(name, options).train(), images(size=size).requires_grad_()
+    module(x).square().sum().backward()
+    for key, parameter in [*module.named_parameters(), ("input", x)]:
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), key
+        if size != (1, 1):  # on a 1×1 map a kernel's outer taps see padding alone
+            assert parameter.grad.abs().sum() > 0, key
+
+
+@every_case
+def test_evaluation_is_deterministic_and_per_image(name, options):
+    module, x = make(name, options), images(3)
+    assert torch.equal(module(x), module(x))
+    assert_close(torch.cat([module(x[i : i + 1]) for i in range(3)]), module(x))
+
+
+@every_case
+def test_training_leaves_no_graph_behind(name, options):
+    module = make(name, options).train()
+    module(images())
+    twin = copy.deepcopy(module)  # Ultralytics' EMA does this; a cached graph tensor would raise
+    assert_close(twin.eval()(images()), module.eval()(images()))
+    assert not any(isinstance(value, torch.Tensor) for value in vars(module).values())
+
+
+@every_case
+@pytest.mark.parametrize("deployed", [False, True])
+def test_pickle_and_state_dict(name, options, deployed):
+    module = make(name, options)
+    module = module.deploy() if deployed else module
+    read = pickle.loads(pickle.dumps(module))
+    assert torch.equal(read(images()), module(images()))
+    file = io.BytesIO()
+    torch.save(module.state_dict(), file)
+    file.seek(0)
+    other = make(name, options, seed=5)
+    other = other.deploy() if deployed else other
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(other(images()), module(images()))
+
+
+@every_case
+def test_channels_last(name, options):
+    module, x = make(name, options), images()
+    y = module.to(memory_format=torch.channels_last)(x.to(memory_format=torch.channels_last))
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert_close(y, make(name, options)(x))
+
+
+@every_case
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("magnitude", [1.0, 300.0])
+@pytest.mark.parametrize("training", [False, True])
+def test_autocast(name, options, dtype, magnitude, training):
+    module = make(name, options).train(training)
+    if magnitude > 1 and options.get("channel_sigmoid") is False and dtype == torch.float16:
+        pytest.skip("without its sigmoid the gate grows with the map, and fp16 ends at 65504: the docstring says so")
+    x = (images(size=(20, 20)) * magnitude).to(dtype)
+    with torch.autocast("cpu", dtype):
+        y = module(x)
+    assert y.dtype == dtype
+    assert y.isfinite().all()
+    if magnitude == 1.0 and not training:
+        assert_close(y.float(), make(name, options)(x.float()), str(dtype).removeprefix("torch."))
+
+
+@every_case
+@pytest.mark.parametrize("size", MAPS)
+def test_deploy_equals(name, options, size):
+    module = make(name, options)
+    deployed = module.deploy()
+    assert_close(deployed(images(size=size)), module(images(size=size)))
+    assert not any(isinstance(m, (Attention, nn.modules.batchnorm._BatchNorm)) for m in deployed.modules())
+    assert not any(p.requires_grad for p in deployed.parameters())
+    assert deployed.source == module.describe()
+
+
+@every_case
+def test_deploy_leaves_the_operator_alone(name, options):
+    module = make(name, options).train()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    deployed = module.deploy()
+    with torch.no_grad():
+        for parameter in deployed.parameters():
+            parameter.zero_()
+    assert module.training
+    assert all(torch.equal(before[key], value) for key, value in module.state_dict().items())
+
+
+@every_case
+def test_the_gate_is_what_the_map_is_multiplied_by(name, options):
+    module, x = make(name, options), images()
+    assert_close(x * module.gate(x), module(x))
+
+
+@every_case
+def test_it_says_what_it_is(name, options):
+    text = make(name, options).describe()
+    assert text.startswith(f"{name}(32")
+    assert all(f"{key}={value}" in text for key, value in options.items())
+
+
+@every_case
+def test_compile_makes_one_graph(name, options):
+    explained = torch._dynamo.explain(make(name, options).train())(images())
+    torch._dynamo.reset()
+    assert explained.graph_break_count == 0
+
+
+@every_case
+@pytest.mark.parametrize("deployed", [False, True])
+def test_torch_export(name, options, deployed):
+    module = make(name, options)
+    module = module.deploy() if deployed else module
+    program = torch.export.export(module, (images(),))
+    assert_close(program.module()(images()), module(images()))
+
+
+def to_onnx(module: nn.Module, x: torch.Tensor, dynamic: bool) -> onnx.ModelProto:
+    """Exports as Ultralytics does: TorchScript exporter, its opset."""
+    file = io.BytesIO()
+    axes = {0: "batch", 2: "height", 3: "width"}
+    torch.onnx.export(
+        module, (x,), file, dynamo=False, opset_version=18, input_names=["x"], output_names=["y"],
+        dynamic_axes={"x": axes, "y": axes} if dynamic else None,
+    )  # fmt: skip
+    return onnx.load_from_string(file.getvalue())
+
+
+@every_case
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_onnx_equals(name, options, dynamic):
+    module = make(name, options).deploy()
+    model = to_onnx(module, images(), dynamic)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    shapes = [(2, (7, 13)), *([(1, (1, 1)), (3, (20, 20)), (2, (5, 4))] if dynamic else [])]
+    for batch, size in shapes:
+        x = images(batch, size=size)
+        (got,) = session.run(None, {"x": x.numpy()})
+        assert error(got, module(x).numpy()) <= TOLERANCE["float32"], (batch, size)
+    ops = {node.op_type for node in model.graph.node}
+    assert {node.domain for node in model.graph.node} <= {"", "ai.onnx"}
+    assert not ops & {"BatchNormalization", "Expand", "MaxPool", "Transpose", "Shape"}, ops
+
+
+@pytest.mark.parametrize("channels", [8, 24, 64, 100, 512])
+@pytest.mark.parametrize("name", list(OPTIONS))
+def test_channels_fit_or_are_refused_in_one_line(name, channels):
+    try:
+        module = registry.get(name).cls(channels).eval()
+    except ValueError as refused:
+        assert str(channels) in str(refused) and "set {" in str(refused) and "\n" not in str(refused)
+    else:
+        assert module(images(channels=channels)).shape[1] == channels
+
+
+@pytest.mark.parametrize("name", list(OPTIONS))
+@pytest.mark.parametrize("channels", ["c2", 0, -4, 1.5, True, None])
+def test_channels_that_are_no_number_are_refused(name, channels):
+    with pytest.raises(ValueError, match=f"channels of {name} must be a positive whole number"):
+        registry.get(name).cls(channels)
+
+
+def test_the_error_sees_what_it_is_for():
+    want = np.zeros((1, 6, 10), np.float32)
+    want[:, :4] = 600.0
+    got = want.copy()
+    got[0, 5, 3] = 0.05  # a score, beside boxes of hundreds of pixels
+    assert error(got, want) == pytest.approx(0.05)
+    got[0, 5, 3] = np.nan
+    assert error(got, want) == float("inf")
+    assert error(got[:, :5], want) == float("inf")
+
+
+def test_detections_may_change_places_only_where_scores_tie():
+    boxes = np.random.default_rng(0).uniform(0, 100, (1, 5, 4))
+    want = np.concatenate([boxes, np.array([0.9, 0.5, 0.5, 0.3, 0.1])[None, :, None], np.zeros((1, 5, 1))], 2)
+    swapped = want[:, [0, 2, 1, 3, 4]]
+    assert error(swapped, want, detections=True) == 0.0
+    moved = want.copy()
+    moved[0, 1, 0] += 5.0
+    assert error(moved, want, detections=True) > TOLERANCE["float32"]
