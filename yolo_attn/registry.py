@@ -148,3 +148,19 @@ def _key(name: str) -> str:
 
 def _by_key() -> dict[str, AttentionInfo]:
     return {_key(name): info for info in OPERATORS for name in (info.name, *info.aliases)}
+
+
+def _write_readme_table() -> None:
+    """Puts the table between its marks in README.md, in the current folder."""
+    from pathlib import Path
+
+    file = Path("README.md")
+    head, _, rest = file.read_text(encoding="utf-8").partition("<!-- operators:")
+    mark, _, rest = rest.partition("-->\n")
+    _, _, tail = rest.partition("<!-- /operators -->")
+    text = f"{head}<!-- operators:{mark}-->\n\n{table()}\n\n<!-- /operators -->{tail}"
+    file.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _write_readme_table()

@@ -49,7 +49,8 @@ class Attention(nn.Module):
     def deploy(self) -> nn.Module:
         """Returns an equivalent module for inference and export; this one is left as it is."""
         twin = copy.deepcopy(self).eval()
-        return Deployed(twin.deploy_gates(), self.describe()).eval().requires_grad_(False)
+        device = next(tensor.device for tensor in (*self.parameters(), *self.buffers()))
+        return Deployed(twin.deploy_gates(), self.describe()).to(device).eval().requires_grad_(False)
 
     def deploy_gates(self) -> list[nn.Module]:
         """Returns the gates as modules with every batch norm folded and every layout change gone."""

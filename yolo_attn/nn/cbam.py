@@ -59,7 +59,7 @@ class SpatialGate(nn.Module):
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise AttentionError(f"CBAM needs an odd kernel_size, got {kernel_size}; set {{kernel_size: 7}}")
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
-        self.norm = BatchNorm2d(1, momentum=0.01)
+        self.norm: nn.Module = BatchNorm2d(1, momentum=0.01)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         pooled = torch.cat((x.amax(1, keepdim=True), x.mean(1, keepdim=True)), 1)

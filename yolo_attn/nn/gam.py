@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import torch
 from torch import nn
 
 from yolo_attn.errors import AttentionError
@@ -59,8 +58,7 @@ class GAM(Attention):
     def deploy_gates(self) -> list[nn.Module]:
         conv1, norm1, relu, conv2, norm2, sigmoid = self.spatial_attention
         if self.groups > 1:
-            index = torch.arange(conv2.in_channels).view(self.groups, -1).t().flatten().to(conv2.weight.device)
-            relu = nn.Sequential(nn.ReLU(), PickChannels(index))
+            relu = nn.Sequential(nn.ReLU(), PickChannels.shuffled(self.channels // self.reduction, self.groups))
         spatial = nn.Sequential(fold(conv1, norm1), relu, fold(conv2, norm2), sigmoid)
         return [self.channel_attention, spatial]
 

@@ -1,5 +1,7 @@
 """Layers that several operators share."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
@@ -20,7 +22,7 @@ class BatchNorm2d(nn.BatchNorm2d):
         return super().forward(x)
 
 
-def fold(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
+def fold(conv: Any, norm: Any) -> nn.Conv2d:
     """Returns the convolution that equals `conv` followed by the batch norm `norm` in evaluation."""
     return fuse_conv_bn_eval(conv, norm)
 
@@ -51,6 +53,11 @@ class PickChannels(nn.Module):
     def __init__(self, index: torch.Tensor):
         super().__init__()
         self.register_buffer("index", index)
+
+    @classmethod
+    def shuffled(cls, channels: int, groups: int) -> "PickChannels":
+        """Returns the order that `ShuffleChannels(groups)` gives."""
+        return cls(torch.arange(channels).view(groups, -1).t().flatten())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.index_select(1, self.index)

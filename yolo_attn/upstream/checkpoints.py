@@ -1,6 +1,7 @@
 """Seam: checkpoints with attention load under `ULTRALYTICS_SAFE_LOAD=1` too, which admits known classes only."""
 
 import io
+from typing import Any
 
 import torch
 
@@ -33,10 +34,9 @@ def canary() -> None:
         AttentionError: It is refused, or its weights differ.
     """
     file = io.BytesIO()
-    # A Deployed holds classes of this package alone, apart from torch's containers that Ultralytics admits by itself.
-    written = ECA(8).deploy().gates[0]
-    torch.save({"weight": written.weight, "class": type(written)}, file)
+    written: dict[str, Any] = {"class": ECA, "weight": ECA(8).conv.weight}
+    torch.save(written, file)
     file.seek(0)
     read = torch.load(file, weights_only=True)
-    if read["class"] is not type(written) or not torch.equal(read["weight"], written.weight):
+    if read["class"] is not ECA or not torch.equal(read["weight"], written["weight"]):
         raise AttentionError("torch's restricted loading does not admit the attention classes")

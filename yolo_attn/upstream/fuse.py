@@ -23,7 +23,7 @@ def deploy_attention(model: nn.Module) -> None:
                 if hasattr(child, attribute):
                     setattr(deployed, attribute, getattr(child, attribute))
             if hasattr(child, "np"):
-                deployed.np = sum(parameter.numel() for parameter in deployed.parameters())
+                deployed.np = sum(p.numel() for p in deployed.parameters())  # type: ignore[assignment]
             setattr(parent, name, deployed)
 
 

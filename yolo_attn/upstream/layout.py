@@ -1,6 +1,7 @@
 """What Ultralytics makes of a model dict: each row's stride, read off a model without data."""
 
 import copy
+from typing import Any
 
 import torch
 from ultralytics.nn import tasks
@@ -15,7 +16,8 @@ def strides(model: dict) -> list[int]:
         model.setdefault("scale", next(iter(model["scales"])))
     with torch.device("meta"):
         layers, save = tasks.parse_model(model, ch=3, verbose=False)
-        x, outputs = torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE), []
+        x: Any = torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE)
+        outputs: list[torch.Tensor] = []
         for layer in layers.eval()[:-1]:
             if layer.f != -1:
                 x = outputs[layer.f] if isinstance(layer.f, int) else [x if j == -1 else outputs[j] for j in layer.f]

@@ -1,15 +1,15 @@
 """Seam: `model=yolov5s-gam.yaml` and `data=shapes.yaml` are found from any folder, after the user's own files."""
 
 import os
+from importlib.resources import files
 from pathlib import Path
 
 from ultralytics.utils import checks
 
-from yolo_attn import data, models
 from yolo_attn.errors import AttentionError
 from yolo_attn.upstream.rebind import rebind
 
-FOLDERS = {"models": Path(models.__path__[0]), "data": Path(data.__path__[0])}
+FOLDERS = {name: Path(str(files(f"yolo_attn.{name}"))) for name in ("models", "data")}
 _original = checks.check_file
 
 

@@ -1,0 +1,34 @@
+"""What stands on every row of a committed result: where and with what it was measured."""
+
+import csv
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine(*packages: str) -> dict[str, str]:
+    """Returns processor, Python and package versions as columns of a result row."""
+    columns = {"machine": _processor(), "python": platform.python_version()}
+    return columns | {package: version(package) for package in ("yolo_attn", *packages)}
+
+
+def write_rows(name: str, rows: Iterable[dict]) -> Path:
+    """Writes `rows` as benchmarks/results/`name`.csv and returns the file."""
+    rows = list(rows)
+    file = RESULTS / f"{name}.csv"
+    file.parent.mkdir(exist_ok=True)
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return file
+
+
+def _processor() -> str:
+    """Returns the processor's model name, which `platform` leaves out on Linux."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
