@@ -1,6 +1,6 @@
 """The built-in data set "shapes": synthetic images that are drawn on first use, so that nothing need be downloaded.
 
-Circles, squares, triangles and stars of many sizes, rotated, striped, pale or strong, at times blurred or partly hidden,
+Circles, squares, triangles and stars of many sizes, rotated, striped, pale or strong, at times blurred or part hidden,
 on noisy backgrounds among lines, blobs and shapes that are none of the four. A small network begins to find them within
 six CPU epochs and is then far from finding all. For tests, first steps and comparisons, not for papers.
 
@@ -199,14 +199,6 @@ def _temporary(root: Path) -> Path:
     return root.with_name(f".{root.name}.drawing-{os.getpid()}-{secrets.token_hex(4)}-{platform.node()}")
 
 
-def _is_abandoned(folder: Path) -> bool:
-    """Returns whether the writer of a temporary folder is gone: asked on this machine, elsewhere judged by age."""
-    pid, _, node = folder.name.partition(".drawing-")[2].split("-", 2)
-    if node == platform.node():
-        return not psutil.pid_exists(int(pid))
-    return time.time() - folder.stat().st_mtime > STALE_AFTER
-
-
 def _remove_broken(root: Path) -> None:
     """Removes `root` if it is empty or a set of ours; leaves anything else, with an error."""
     from yolo_attn.errors import AttentionError
@@ -215,7 +207,7 @@ def _remove_broken(root: Path) -> None:
     with suppress(FileNotFoundError):  # another process was faster
         if not _manifest(root) and (root.is_file() or any(root.iterdir())):
             raise AttentionError(
-                f"cannot draw the data set {root.name!r}: {root} exists and has no valid {MANIFEST}, so it may be yours; "
+                f"cannot draw the data set {root.name!r}: {root} exists and no {MANIFEST} in it says that it is ours; "
                 f"remove or rename it, or choose another folder with: yolo settings datasets_dir=FOLDER"
             )
         root.rename(aside)  # deleting takes time, and a half-deleted set must not be seen
@@ -223,18 +215,19 @@ def _remove_broken(root: Path) -> None:
 
 
 def _remove_abandoned(root: Path) -> None:
-    """Removes what killed runs left beside `root`."""
+    """Removes what killed runs left beside `root`: those of this machine can be asked for, others are judged by age."""
     for folder in root.parent.glob(f".{glob.escape(root.name)}.drawing-*-*-*"):
+        pid, _, node = folder.name.partition(".drawing-")[2].split("-", 2)
         with suppress(FileNotFoundError):  # another process was faster
-            if _is_abandoned(folder):
+            age = time.time() - folder.stat().st_mtime
+            if not psutil.pid_exists(int(pid)) if node == platform.node() else age > STALE_AFTER:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def generate(root: str | Path, task: str = "detect") -> Path:
     """Draws the set for `task` (detect, segment, classify) into the folder `root`, unless it is there and complete.
 
-    Returns:
-        The folder's absolute path.
+    Returns the folder's absolute path.
 
     Raises:
         AttentionError: `root` holds something else, or cannot be written.

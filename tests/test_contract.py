@@ -10,10 +10,10 @@ import onnxruntime
 import pytest
 import torch
 from torch import nn
-from yolo_attn.export.parity import error
 
 from tests.operators import CASES, IDS, OPTIONS, make
 from yolo_attn import registry
+from yolo_attn.export.parity import error
 from yolo_attn.nn import Attention
 from yolo_attn.tolerance import TOLERANCE
 

@@ -12,12 +12,17 @@ WATCHED = ("ultralytics.nn.tasks", "ultralytics.engine.exporter")
 
 def arm() -> None:
     """Arms the hook for this interpreter, unless `YOLO_ATTN=0` or it is armed already."""
-    if os.environ.get("YOLO_ATTN") == "0" or any(isinstance(finder, _Watch) for finder in sys.meta_path):
+    if os.environ.get("YOLO_ATTN") == "0" or armed():
         return
     sys.meta_path.insert(0, _Watch())
     for name in WATCHED:
         if name in sys.modules:
             _imported(name)
+
+
+def armed() -> bool:
+    """Tells whether the hook waits in this interpreter."""
+    return any(isinstance(finder, _Watch) for finder in sys.meta_path)
 
 
 def disarm() -> None:

@@ -1,0 +1,265 @@
+"""Installing the patch layer: it undoes itself completely, and it notices an Ultralytics in which a seam does not hold."""
+
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+from ultralytics.data import utils
+from ultralytics.engine.exporter import Exporter
+from ultralytics.nn import tasks
+from ultralytics.utils import checks
+
+from yolo_attn import upstream
+from yolo_attn.errors import AttentionError
+from yolo_attn.nn import ECA
+from yolo_attn.upstream import checkpoints, datasets, exporter, fuse, lookup, parse
+
+SEAMS = ["parse", "lookup", "datasets", "fuse", "checkpoints", "exporter"]
+
+# Everything of Ultralytics that could be replaced, and what of Python and torch the patch layer touches.
+SNAPSHOT = """
+import sys
+import torch
+from ultralytics import YOLO
+import ultralytics.engine.exporter, ultralytics.engine.trainer, ultralytics.models.yolo, ultralytics.data.utils
+from ultralytics.engine.exporter import Exporter
+from ultralytics.nn import tasks
+
+def snapshot():
+    modules = {name: m for name, m in sys.modules.items() if name.split(".")[0] == "ultralytics"}
+    places = {name: dict(vars(module)) for name, module in modules.items()}
+    for owner in (tasks.BaseModel, tasks.DetectionModel, Exporter):
+        places[owner.__name__] = dict(vars(owner))
+    places["interpreter"] = {"excepthook": sys.excepthook, "meta_path": list(map(id, sys.meta_path))}
+    places["torch"] = {"safe globals": frozenset(torch.serialization.get_safe_globals())}
+    return places
+
+def changes(before, after):
+    return sorted(
+        f"{place}.{name}"
+        for place in before
+        for name in before[place].keys() | after[place].keys()
+        if before[place].get(name, before) is not after[place].get(name, before)
+        and before[place].get(name, before) != after[place].get(name, before)
+    )
+
+def strays():
+    return [
+        f"{module}.{name}"
+        for module, held in snapshot().items()
+        for name, value in held.items()
+        if str(getattr(value, "__module__", "")).startswith("yolo_attn")
+    ]
+"""
+
+
+@pytest.fixture(autouse=True)
+def with_patches():
+    """The start-up hook has installed them, unless the tests run with it switched off."""
+    upstream.install()
+    admitted = torch.serialization.get_safe_globals()
+    yield
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(admitted)
+
+
+def run(code: str, **env: str) -> list[str]:
+    """Runs `code` after SNAPSHOT in a fresh interpreter, with the hook off, and returns the lines it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", SNAPSHOT + code],
+        env={**os.environ, "YOLO_ATTN": "0", **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()
+
+
+def test_uninstall_restores_exactly_what_was_there():
+    code = """
+before = snapshot()
+from yolo_attn import upstream
+sys.argv[0] = "yolo"
+state = torch.get_rng_state()
+for _ in range(2):
+    upstream.install()
+    upstream.install()  # a second time changes nothing
+    print("random numbers untouched", torch.equal(state, torch.get_rng_state()))
+    print(*upstream.installed())
+    print(*changes(before, snapshot()))
+    upstream.uninstall()
+    print("left", changes(before, snapshot()), strays(), upstream.installed())
+"""
+    untouched, installed, changed, left, *again = run(code)
+    assert untouched == "random numbers untouched True"
+    assert installed.split() == SEAMS
+    assert {
+        "BaseModel.fuse",
+        "BaseModel.is_fused",
+        "Exporter.export_onnx",
+        "interpreter.excepthook",
+        "torch.safe globals",
+        "ultralytics.data.utils.check_det_dataset",
+        "ultralytics.nn.tasks.parse_model",
+        "ultralytics.nn.tasks.yolo_attn.GAM",
+        "ultralytics.utils.checks.check_file",
+    } <= set(changed.split())
+    assert left == "left [] [] []"
+    assert again == [untouched, installed, changed, left]
+
+
+def test_a_seam_that_does_not_hold_takes_everything_back_and_refuses_attention():
+    code = """
+before = snapshot()
+import ultralytics
+from yolo_attn import upstream
+from yolo_attn.upstream import fuse, version
+fuse.install = lambda: None
+for module in ("ultralytics.nn.tasks", "ultralytics.engine.exporter"):  # as the hook does, which warns and goes on
+    try:
+        upstream.on_import(module)
+    except ValueError as error:
+        reason = error
+print(reason)
+print(ultralytics.__version__ in str(reason), version.supported() in str(reason))
+print(*changes(before, snapshot()))
+print("installed", upstream.installed())
+print("built", len(YOLO("yolov8n.yaml").model.model))
+rows = {"nc": 1, "backbone": [[-1, 1, "Conv", [8]], [-1, 1, "GAM", []]], "head": []}
+try:
+    tasks.parse_model(rows, 3)
+except ValueError as refusal:
+    print("refused", refusal)
+upstream.uninstall()
+print("left", changes(before, snapshot()), strays())
+"""
+    error, says_versions, changed, installed, built, refused, left = run(code)
+    assert "fuse() of this ultralytics" in error
+    # Until uninstall(), the parser alone is replaced: everywhere, by the one that refuses.
+    assert {name.rpartition(".")[2] for name in changed.split()} == {"parse_model"}
+    assert installed == "installed []" and built == "built 23"
+    assert refused == f"refused {error}"
+    assert left == "left [] []"
+    assert says_versions == "True True"
+
+
+def stock(monkeypatch, owner: object, name: str, original: object) -> None:
+    """Puts Ultralytics' own function back, as if the seam had not reached it."""
+    monkeypatch.setattr(owner, name, original)
+
+
+def parse_is_not_reached(monkeypatch):
+    stock(monkeypatch, tasks, "parse_model", parse._original)
+
+
+def parse_reads_other_channels(monkeypatch):
+    """As if `ch[f]` had come to mean another row's channels."""
+    init = parse.ChannelProbe.__init__
+    monkeypatch.setattr(
+        parse.ChannelProbe, "__init__", lambda self, ch, f, *args: init(self, ch[:1] * len(ch), f, *args)
+    )
+
+
+def parse_reads_no_channels(monkeypatch):
+    """As if `parse_model` had renamed its variable `ch`: the probe then gets the name itself."""
+    monkeypatch.setattr(parse.ChannelProbe, "ARGUMENTS", ("channels", "f", "width", "max_channels"))
+
+
+def parse_saves_other_rows(monkeypatch):
+    patched = parse.parse_model
+    monkeypatch.setattr(tasks, "parse_model", lambda *args, **kwargs: (patched(*args, **kwargs)[0], []))
+
+
+def lookup_is_not_reached(monkeypatch):
+    stock(monkeypatch, checks, "check_file", lookup._original)
+
+
+def lookup_finds_no_file(monkeypatch):
+    monkeypatch.setattr(checks, "check_file", lambda *args, **kwargs: "nowhere.yaml")
+
+
+def fuse_is_not_reached(monkeypatch):
+    stock(monkeypatch, tasks.BaseModel, "fuse", fuse._fuse)
+
+
+def fuse_forgets_to_look_for_attention(monkeypatch):
+    stock(monkeypatch, tasks.BaseModel, "is_fused", fuse._is_fused)
+
+
+def fuse_changes_values(monkeypatch):
+    deploy = ECA.deploy
+
+    def other(self):
+        deployed = deploy(self)
+        for parameter in deployed.parameters():
+            torch.nn.init.constant_(parameter, 1.0)
+        return deployed
+
+    monkeypatch.setattr(ECA, "deploy", other)
+
+
+def checkpoints_are_not_admitted(monkeypatch):
+    torch.serialization.clear_safe_globals()
+
+
+def checkpoints_read_other_values(monkeypatch):
+    load = torch.load
+
+    def other(*args, **kwargs):
+        read = load(*args, **kwargs)
+        return {**read, "weight": read["weight"] + 1}
+
+    monkeypatch.setattr(torch, "load", other)
+
+
+def datasets_are_not_reached(monkeypatch):
+    stock(monkeypatch, utils, "check_det_dataset", datasets._check_det_dataset)
+
+
+def datasets_have_no_folder(monkeypatch):
+    monkeypatch.setattr(utils, "DATASETS_DIR", None)
+
+
+def exporter_is_not_reached(monkeypatch):
+    stock(monkeypatch, Exporter, "export_onnx", exporter._export_onnx)
+
+
+RED = (
+    AttentionError,
+    KeyError,
+    TypeError,
+    pickle.UnpicklingError,
+)  # whichever: the patch layer refuses after any error
+SABOTAGE = [
+    (parse, parse_is_not_reached),
+    (parse, parse_reads_other_channels),
+    (parse, parse_reads_no_channels),
+    (parse, parse_saves_other_rows),
+    (lookup, lookup_is_not_reached),
+    (lookup, lookup_finds_no_file),
+    (datasets, datasets_are_not_reached),
+    (datasets, datasets_have_no_folder),
+    (fuse, fuse_is_not_reached),
+    (fuse, fuse_forgets_to_look_for_attention),
+    (fuse, fuse_changes_values),
+    (checkpoints, checkpoints_are_not_admitted),
+    (checkpoints, checkpoints_read_other_values),
+    (exporter, exporter_is_not_reached),
+]
+
+
+@pytest.mark.parametrize(("seam", "sabotage"), SABOTAGE, ids=[sabotage.__name__ for _, sabotage in SABOTAGE])
+def test_canary_goes_red(seam, sabotage, monkeypatch):
+    seam.canary()
+    sabotage(monkeypatch)
+    with pytest.raises(RED):
+        seam.canary()
+    monkeypatch.undo()
+
+
+def test_every_seam_is_sabotaged():
+    assert {seam.__name__.rpartition(".")[2] for seam, _ in SABOTAGE} == set(SEAMS) == set(upstream.installed())
