@@ -4,40 +4,57 @@ A canary runs the patched code and compares values, so that a release of Ultraly
 is refused with its version, instead of building something else in silence.
 """
 
+import importlib
 import sys
 
 import torch
 
+from yolo_attn.boot import WATCHED
 from yolo_attn.errors import AttentionError
 from yolo_attn.upstream import messages, refuse, version
 
+SEAMS = {  # each by the module of Ultralytics that it hangs on
+    "parse": "ultralytics.nn.tasks",
+    "lookup": "ultralytics.nn.tasks",
+    "fuse": "ultralytics.nn.tasks",
+    "checkpoints": "ultralytics.nn.tasks",
+    "datasets": "ultralytics.data.utils",
+    "exporter": "ultralytics.engine.exporter",
+}
+
 _installed: list = []
+_imported: set[str] = set()
 
 
 def on_import(module: str) -> None:
     """Installs the seams that hang on `module`, which Ultralytics has just imported.
 
-    Where they cannot be installed, Ultralytics is left as it was, except that a model with attention is refused.
+    Ultralytics' modules import one another in circles and finish in any order: the model parser's seams come first, and
+    the others wait for it. Where one cannot be installed, Ultralytics is left as it was, except that a model with
+    attention is refused, whatever is imported later.
 
     Raises:
         AttentionError: The installed Ultralytics is outside the supported range, or a canary failed.
     """
+    _imported.add(module)
+    if "ultralytics.nn.tasks" not in _imported or refuse.installed():
+        return
     messages.install()
     try:
         version.check()
-        for seam in _seams(module):
-            _install(seam)
-    except Exception as error:
+        for name, needed in SEAMS.items():
+            if needed in _imported:
+                _install(name)
+    except AttentionError as error:
         uninstall()
-        if not isinstance(error, AttentionError):
-            error = AttentionError(f"{type(error).__name__}: {error}; {version.mend()}")
+        messages.install()
         refuse.install(error)
-        raise error from None
+        raise
 
 
 def install() -> None:
     """Installs every seam whose module is loaded."""
-    for module in ("ultralytics.nn.tasks", "ultralytics.engine.exporter"):
+    for module in WATCHED:
         if module in sys.modules:
             on_import(module)
 
@@ -55,21 +72,15 @@ def installed() -> list[str]:
     return [seam.__name__.rpartition(".")[2] for seam in _installed]
 
 
-def _seams(module: str) -> list:
-    if module == "ultralytics.engine.exporter":
-        from yolo_attn.upstream import exporter
-
-        return [exporter]
-    from yolo_attn.upstream import checkpoints, datasets, fuse, lookup, parse
-
-    return [parse, lookup, datasets, fuse, checkpoints]
-
-
-def _install(seam) -> None:
-    if seam in _installed:
-        return
-    seam.install()
-    _installed.append(seam)
-    # A canary builds small modules; nobody's random numbers may change because we are installed.
-    with torch.random.fork_rng(devices=[]):
-        seam.canary()
+def _install(name: str) -> None:
+    try:
+        seam = importlib.import_module(f"{__name__}.{name}")
+        if seam in _installed:
+            return
+        _installed.append(seam)  # before it works: what is half installed is taken back, too
+        seam.install()
+        # A canary builds small modules; nobody's random numbers may change because we are installed.
+        with torch.random.fork_rng(devices=[]):
+            seam.canary()
+    except Exception as error:
+        raise version.refusal(f"does not fit ({type(error).__name__}: {error})") from error

@@ -51,5 +51,6 @@ def canary() -> None:
     Raises:
         AttentionError: It is not found.
     """
-    if not (found := checks.check_yaml("data/shapes.yaml", hard=False)) or not Path(found).is_file():
-        raise AttentionError("the file search of this ultralytics does not find data/shapes.yaml")
+    expected = packaged("shapes.yaml")
+    if expected is None or (not Path("shapes.yaml").exists() and checks.check_yaml("shapes.yaml", hard=False) != expected):
+        raise AttentionError("the file search of this ultralytics does not find shapes.yaml")

@@ -25,6 +25,11 @@ def install(reason: AttentionError) -> None:
     rebind(original, parse_model)
 
 
+def installed() -> bool:
+    """Tells whether models with attention are refused."""
+    return _original is not None
+
+
 def uninstall() -> None:
     """Puts `parse_model` back."""
     global _original

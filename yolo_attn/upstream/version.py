@@ -9,7 +9,7 @@ from yolo_attn.errors import AttentionError
 
 
 def supported() -> str:
-    """Returns the supported range of Ultralytics, for instance `>=8.4.160,<8.5`."""
+    """Returns the supported range of Ultralytics, for instance `<8.5,>=8.4.160`."""
     requirements = [Requirement(line) for line in requires("yolo_attn") or []]
     return str(next(r.specifier for r in requirements if r.name == "ultralytics"))
 
@@ -23,9 +23,15 @@ def check() -> None:
     import ultralytics
 
     if not Requirement(f"ultralytics{supported()}").specifier.contains(ultralytics.__version__, prereleases=True):
-        raise AttentionError(f"ultralytics {ultralytics.__version__} is not supported; {mend()}")
+        raise refusal("is not supported")
 
 
-def mend() -> str:
-    """Returns what to do about an unsupported Ultralytics."""
-    return f"yolo_attn {installed_version('yolo_attn')} works with it: pip install 'ultralytics{supported()}'"
+def refusal(why: str) -> AttentionError:
+    """Returns the error that says why the installed Ultralytics cannot be used, and what to do about it."""
+    import ultralytics
+
+    ours = f"yolo_attn {installed_version('yolo_attn')}"
+    return AttentionError(
+        f"ultralytics {ultralytics.__version__} {why}; install one that {ours} supports: "
+        f"pip install 'ultralytics{supported()}'"
+    )
