@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 from machine import RESULTS, machine, write_rows
 
-import yolo_attn
+from yolo_attn.models import OPERATORS
 
 
 def train(model: str, epochs: int, imgsz: int, device: str, folder: str) -> list[float]:
@@ -52,7 +52,7 @@ def draw(curves: dict[str, list[float]], file: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", default="yolov5n")
-    parser.add_argument("--operators", nargs="*", default=yolo_attn.names())
+    parser.add_argument("--operators", nargs="*", default=OPERATORS)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--imgsz", type=int, default=160)
     parser.add_argument("--device", default="cpu")

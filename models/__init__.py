@@ -1,4 +1,4 @@
-"""The model YAMLs people start from: three base models, with each operator in the backbone and before the head.
+"""The model YAMLs people start from: three base models, with the main operators in the backbone and before the head.
 
 They are rendered, never edited: `python -m yolo_attn.models` writes them again from the installed Ultralytics.
 """
@@ -6,6 +6,7 @@ They are rendered, never edited: `python -m yolo_attn.models` writes them again 
 from pathlib import Path
 
 BASES = {"yolov5": "YOLOv5", "yolo11": "YOLO11", "yolo26": "YOLO26"}
+OPERATORS = ("GAM", "CBAM", "ECA", "CoordAtt", "SE")  # a file for each; every operator can be a row
 SUFFIXES = {"backbone": "", "head": "-head"}
 PLACE_TEXTS = {
     "backbone": "after the P3, P4 and P5 stages of the backbone",
@@ -25,7 +26,7 @@ def render_all() -> dict[str, str]:
     for base, title in BASES.items():
         model = YAML.load(check_yaml(f"{base}.yaml"))
         strides = layout.strides(model)
-        for operator in registry.names():
+        for operator in OPERATORS:
             for place, suffix in SUFFIXES.items():
                 file = f"{base}-{operator.lower()}{suffix}.yaml"
                 with_attention = recipe.insert(model, operator, place, strides)

@@ -1,13 +1,18 @@
 """The start-up hook: runs in every Python start of the environment, so it uses the standard library's core alone.
 
-`arm()` watches for three imports and hands each finished module to the patch layer. Until Ultralytics is imported,
+`arm()` watches for four imports and hands each finished module to the patch layer. Until Ultralytics is imported,
 nothing of yolo_attn beyond this file is loaded.
 """
 
 import os
 import sys
 
-WATCHED = ("ultralytics.nn.tasks", "ultralytics.data.utils", "ultralytics.engine.exporter")
+WATCHED = (
+    "ultralytics.nn.tasks",
+    "ultralytics.data.utils",
+    "ultralytics.engine.exporter",
+    "ultralytics.engine.trainer",
+)
 
 
 def arm() -> None:

@@ -4,7 +4,23 @@ import difflib
 from dataclasses import dataclass
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.nn import CBAM, ECA, GAM, SE, Attention, CoordAtt
+from yolo_attn.nn import (
+    BAM,
+    CBAM,
+    ECA,
+    GAM,
+    GCT,
+    SE,
+    SRM,
+    Attention,
+    BiAttention,
+    CoordAtt,
+    EncNet,
+    FcaNet,
+    GSoP,
+    NonLocal,
+    TripletAttention,
+)
 
 
 @dataclass(frozen=True)
@@ -14,9 +30,9 @@ class AttentionInfo:
     Attributes:
         name: The row's name in a model YAML.
         cls: The module, built as `cls(channels, **options)`.
-        kind: The survey's taxonomy: what is weighed.
+        kind: The survey's taxonomy: channel (what), spatial (where), temporal (when), branch (which).
         title: What the operator weighs and how, in half a line.
-        paper: The paper's arXiv number.
+        paper: The paper's arXiv number; empty where it is not on arXiv.
         year: Year of the paper.
         positional: Options that rows in circulation give as bare numbers after the channels, in their order.
         aliases: Class names in circulation for the same operator.
@@ -96,6 +112,96 @@ OPERATORS = (
         positional=("reduction",),
         aliases=("SEAttention", "SE_Attention", "SELayer", "SEBlock", "SE_Block", "SqueezeExcitation"),
     ),
+    AttentionInfo(
+        name="BAM",
+        cls=BAM,
+        kind="channel and spatial",
+        title="channel branch and dilated spatial branch, summed into one gate above 1",
+        paper="1807.06514",
+        year=2018,
+        positional=("reduction",),
+        aliases=("BAMBlock", "BAM_Attention", "BAMAttention"),
+    ),
+    AttentionInfo(
+        name="TripletAttention",
+        cls=TripletAttention,
+        kind="channel and spatial",
+        title="mean of three gates, over (C, W), (H, C) and (H, W)",
+        paper="2010.03045",
+        year=2021,
+        positional=("kernel_size",),
+        aliases=("Triplet", "TAM", "TripletAtt"),
+    ),
+    AttentionInfo(
+        name="GSoP",
+        cls=GSoP,
+        kind="channel",
+        title="gate from the covariance of the channels",
+        paper="1811.12006",
+        year=2019,
+        positional=(),
+        aliases=("GSoPBlock", "GSoPNet"),
+    ),
+    AttentionInfo(
+        name="SRM",
+        cls=SRM,
+        kind="channel",
+        title="each channel's mean and deviation, its style",
+        paper="1903.10829",
+        year=2019,
+        positional=(),
+        aliases=("SRMLayer", "SRMAttention"),
+    ),
+    AttentionInfo(
+        name="GCT",
+        cls=GCT,
+        kind="channel",
+        title="channels compete by their norms; starts as identity",
+        paper="1909.11519",
+        year=2020,
+        positional=(),
+        aliases=("GatedChannelTransform", "GatedChannelTransformation"),
+    ),
+    AttentionInfo(
+        name="FcaNet",
+        cls=FcaNet,
+        kind="channel",
+        title="SE on many cosine frequencies instead of the mean",
+        paper="2012.11879",
+        year=2021,
+        positional=("reduction",),
+        aliases=("Fca", "FcaLayer", "FcaAttention", "MultiSpectralAttentionLayer"),
+    ),
+    AttentionInfo(
+        name="EncNet",
+        cls=EncNet,
+        kind="channel",
+        title="spread around learnt codewords; adds a loss on the classes present",
+        paper="1803.08904",
+        year=2018,
+        positional=(),
+        aliases=("EncModule", "ContextEncoding"),
+    ),
+    AttentionInfo(
+        name="BiAttention",
+        cls=BiAttention,
+        kind="channel and spatial",
+        title="products of a pixel's features, weighed by their mean",
+        paper="",
+        year=2019,
+        positional=("reduction",),
+        aliases=("BilinearAttention", "AiA"),
+    ),
+    AttentionInfo(
+        name="NonLocal",
+        cls=NonLocal,
+        kind="spatial",
+        title="each pixel adds a weighed mean of all; starts as identity",
+        paper="1711.07971",
+        year=2018,
+        positional=("reduction",),
+        aliases=("NonLocalBlock", "SelfAttention", "NonLocalAttention"),
+    ),
 )
 
 
@@ -132,7 +238,7 @@ def table() -> str:
     """Returns the operators as a Markdown table."""
     rows = ["| row | kind | what it does | paper | options and their defaults |", "|---|---|---|---|---|"]
     for info in OPERATORS:
-        link = f"[{info.year}](https://arxiv.org/abs/{info.paper})"
+        link = f"[{info.year}](https://arxiv.org/abs/{info.paper})" if info.paper else str(info.year)
         options = ", ".join(f"`{option}: {_yaml(default)}`" for option, default in info.options.items())
         rows.append(f"| `{info.name}` | {info.kind} | {info.title} | {link} | {options} |")
     return "\n".join(rows)

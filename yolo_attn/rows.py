@@ -74,18 +74,25 @@ def _plausible(option: str, value: int, channels: int) -> bool:
 def _check_named(info: AttentionInfo, named: dict) -> None:
     for name, value in named.items():
         if name not in info.options:
-            raise AttentionError(f"{info.name} has no option '{name}'; its options are {', '.join(info.options)}")
-        wants_bool = isinstance(info.options[name], bool)
-        if not (isinstance(value, bool) if wants_bool else _is_whole(value)):
-            kind = "true or false" if wants_bool else "a whole number"
+            raise AttentionError(
+                f"{info.name} has no option '{name}'; its options are {', '.join(info.options) or 'none'}"
+            )
+        default = info.options[name]
+        if isinstance(default, bool):
+            kind, fits = "true or false", isinstance(value, bool)
+        elif isinstance(default, float):
+            kind, fits = "a number", isinstance(value, float) or _is_whole(value)
+        else:
+            kind, fits = "a whole number", _is_whole(value)
+        if not fits:
             raise AttentionError(f"option '{name}' of {info.name} must be {kind}, got {value!r}")
 
 
 def _no_reading(info: AttentionInfo, channels: int) -> str:
-    example = f"[{{{info.positional[0]}: …}}]"
+    named = f" or name an option, [{{{next(iter(info.options))}: …}}]" if info.options else ""
     return (
         f"these arguments do not fit {info.name} where {channels} channels arrive; "
-        f"write [] (channels are found by themselves) or name the option, {example}"
+        f"write [] (channels are found by themselves){named}"
     )
 
 

@@ -37,13 +37,18 @@ class Attention(nn.Module):
         return multiply_gates(x, [getattr(self, name) for name in self.gates])
 
     def gate(self, x: torch.Tensor) -> torch.Tensor:
-        """Returns the product of the gates: what `x` is multiplied by, broadcastable to `(N, C, H, W)`."""
+        """Returns the product of the gates: what `x` is multiplied by, broadcastable to `(N, C, H, W)`.
+
+        Raises:
+            AttentionError: The operator is no gate.
+        """
         product = None
         for name in self.gates:
             gate = getattr(self, name)(x)
             x = x * gate
             product = gate if product is None else product * gate
-        assert product is not None, f"{type(self).__name__} names no gates"
+        if product is None:
+            raise AttentionError(f"{type(self).__name__} adds to the map instead of multiplying it: it has no gate")
         return product
 
     def deploy(self) -> nn.Module:

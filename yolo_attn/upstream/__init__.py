@@ -20,6 +20,7 @@ SEAMS = {  # each by the module of Ultralytics that it hangs on
     "checkpoints": "ultralytics.nn.tasks",
     "datasets": "ultralytics.data.utils",
     "exporter": "ultralytics.engine.exporter",
+    "presence": "ultralytics.engine.trainer",
 }
 
 _installed: list = []

@@ -52,5 +52,6 @@ def canary() -> None:
         AttentionError: It is not found.
     """
     expected = packaged("shapes.yaml")
-    if expected is None or (not Path("shapes.yaml").exists() and checks.check_yaml("shapes.yaml", hard=False) != expected):
+    users = Path("shapes.yaml").exists()
+    if expected is None or (not users and checks.check_yaml("shapes.yaml", hard=False) != expected):
         raise AttentionError("the file search of this ultralytics does not find shapes.yaml")

@@ -1,0 +1,113 @@
+"""EncNet's context encoding module."""
+
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.nn.base import Attention
+from yolo_attn.nn.layers import BatchNorm2d
+from yolo_attn.nn.shared import affine, fold_all, root_sum_square
+
+
+class EncNet(Attention):
+    """A channel gate from the context of the scene: x · (1 + σ(W e)), e the pixels' spread around K learnt codewords.
+
+    Zhang et al., "Context Encoding for Semantic Segmentation", CVPR 2018, arXiv 1803.08904:
+    f = ReLU(BN(conv 1×1 x)), a_ik = softmax over k of s_k ‖f_i − d_k‖² (s starts below 0), e_k = Σ_i a_ik (f_i − d_k),
+    e = mean over k of ReLU(BN(e_k)).
+
+    The N × K × C differences are never made: ‖f‖² − 2 f·d + ‖d‖² and Σ a f − (Σ a) d are the same numbers.
+
+    Differs from the paper:
+        - No ReLU behind the gate: it would clip the negative values of SiLU features.
+        - e_k is the mean over the pixels times K, instead of the sum. The batch norm right behind takes the factor out
+          again in training; but so its running statistics hold for another map size too, and fit fp16.
+
+    In training of detection and segmentation the paper's semantic-encoding loss asks e which classes are in the image
+    (`yolo_attn.upstream.presence`). Its classifier exists in the training model alone: no copy of this module has it.
+
+    Args:
+        channels: Channels C of the map.
+        codes: K, the number of codewords.
+        loss_weight: Weight of the semantic-encoding loss; 0 trains without it.
+    """
+
+    gates: ClassVar = ("context_attention",)
+
+    def __init__(self, channels: int, codes: int = 32, loss_weight: float = 0.2):
+        super().__init__(channels)
+        if codes < 1:
+            raise AttentionError(f"EncNet needs at least one code, got {codes}; set {{codes: 32}}")
+        if loss_weight < 0:
+            raise AttentionError(f"EncNet's loss_weight is 0 or more, got {loss_weight}; set {{loss_weight: 0.2}}")
+        self.codes, self.loss_weight = codes, loss_weight
+        self.project = nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), BatchNorm2d(channels), nn.ReLU())
+        # Points in space, no linear map: with two dimensions only, the optimizer MuSGD would orthogonalise them.
+        bound = (codes * channels) ** -0.5
+        self.codewords = nn.Parameter(torch.empty(1, codes, channels).uniform_(-bound, bound))
+        self.scale = nn.Parameter(torch.empty(codes).uniform_(-1, 0))
+        self.norm = BatchNorm2d(codes)
+        self.fc = nn.Conv2d(channels, channels, 1)
+        self.presence: nn.Module | None = None
+
+    def __getstate__(self) -> dict:
+        """Leaves the classifier of the training loss out of every copy and pickle."""
+        return {**self.__dict__, "_modules": {**self._modules, "presence": None}}
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the context vector e, `(N, C)`."""
+        x = self.project(x)
+        codewords = self.codewords[0]
+        dot = nn.functional.conv2d(x, codewords[:, :, None, None])
+        distance = root_sum_square(x, 1).square() - 2 * dot + codewords.square().sum(1).view(-1, 1, 1)
+        residuals = aggregate(x, self.scale.view(-1, 1, 1) * distance, codewords)
+        normed = self.norm(residuals.transpose(1, 2).unsqueeze(3))
+        return normed.relu().mean(1).squeeze(2)
+
+    def context_attention(self, x: torch.Tensor) -> torch.Tensor:
+        """`(N, C, H, W)` → `(N, C, 1, 1)`."""
+        encoding = self.encode(x)
+        if self.training and self.presence is not None:
+            self.presence(encoding)  # the training loss reads what it says
+        return 1 + self.fc(encoding[:, :, None, None]).sigmoid()
+
+    def deploy_gates(self) -> list[nn.Module]:
+        return [ContextGate(self)]
+
+
+class ContextGate(nn.Module):
+    """The context encoding for inference: batch norms folded, distances from one convolution."""
+
+    scale: torch.Tensor
+    codewords: torch.Tensor
+    weight: torch.Tensor
+    bias: torch.Tensor
+
+    def __init__(self, source: EncNet):
+        super().__init__()
+        codewords, scale = source.codewords[0].detach(), source.scale.detach()
+        self.project, self.fc = fold_all(source.project), source.fc
+        self.assign = nn.Conv2d(source.channels, source.codes, 1)
+        self.assign.weight = nn.Parameter((-2 * scale.unsqueeze(1) * codewords)[:, :, None, None])
+        self.assign.bias = nn.Parameter(scale * codewords.square().sum(1))
+        weight, bias = affine(source.norm)
+        buffers = {"scale": scale.view(-1, 1, 1), "codewords": codewords, "weight": weight, "bias": bias}
+        for name, value in buffers.items():
+            self.register_buffer(name, value)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.project(x)
+        logits = self.scale * root_sum_square(x, 1).square() + self.assign(x)
+        residuals = aggregate(x, logits, self.codewords)
+        encoding = (residuals * self.weight + self.bias).relu().mean(2)
+        return 1 + self.fc(encoding[:, :, None, None]).sigmoid()
+
+
+def aggregate(x: torch.Tensor, logits: torch.Tensor, codewords: torch.Tensor) -> torch.Tensor:
+    """Returns K · mean over the pixels of a_k · (x − d_k), `(N, C, K)`, from `logits` `(N, K, H, W)` of a."""
+    share = logits.softmax(1) * (codewords.shape[0] / (x.shape[2] * x.shape[3]))
+    mass = share.sum((2, 3)).unsqueeze(1).to(x.dtype)
+    # In this order the map x stays as it lies, and only the K assignments are transposed.
+    return x.flatten(2) @ share.to(x.dtype).flatten(2).transpose(1, 2) - codewords.t() * mass

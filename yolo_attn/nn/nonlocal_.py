@@ -1,0 +1,75 @@
+"""Non-local block, self-attention over the pixels of a map."""
+
+import copy
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from yolo_attn.nn.base import Attention, Deployed, hidden_channels
+from yolo_attn.nn.layers import BatchNorm2d, fold
+
+
+class NonLocal(Attention):
+    """To each pixel a mean of all, weighed by likeness, is added: x + BN(W softmax(θ(x)ᵀ φ(x') / √c) g(x')).
+
+    Wang et al., "Non-local Neural Networks", CVPR 2018, arXiv 1711.07971: the embedded Gaussian form, with the scale
+    1/√c of the authors' code (facebookresearch/video-nonlocal-net); x' is the map max-pooled 2×2. The batch norm
+    starts with weight 0, so the block starts as the identity, exactly; at that first step only the batch norm has a
+    gradient that is not 0. A residual, no gate: `gate` does not apply.
+
+    Cost: a table of H·W × H·W/4 weights for each image. PyTorch's fused attention does not keep it (and its gradient on
+    CUDA is not the same to the last bit in every run); an exported graph does. That is 0.2 MB at 20×20 (P5 of 640
+    pixels), 41 MB at 80×80, 655 MB at 160×160: put it at P5.
+
+    Differs from the authors' code: an odd row or column at the edge is pooled by itself, where they drop it. So a map
+    of one pixel works. Weights start as torch's do, theirs with a deviation of 0.01.
+
+    Args:
+        channels: Channels C of the map.
+        reduction: Ratio of C to c, the width of θ, φ and g.
+    """
+
+    gates: ClassVar = ()
+
+    def __init__(self, channels: int, reduction: int = 2):
+        super().__init__(channels)
+        self.reduction = reduction
+        hidden = hidden_channels(channels, reduction, "NonLocal")
+        self.theta = nn.Conv2d(channels, hidden, 1)
+        self.phi = nn.Conv2d(channels, hidden, 1)
+        self.g = nn.Conv2d(channels, hidden, 1)
+        self.out = nn.Conv2d(hidden, channels, 1)
+        self.norm = BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.norm(self.out(attend(x, self.theta, self.phi, self.g)))
+
+    def deploy(self) -> nn.Module:
+        return DeployedNonLocal(copy.deepcopy(self).eval()).eval().requires_grad_(False)
+
+
+class DeployedNonLocal(Deployed):
+    """A non-local block for inference: the batch norm folded into the last convolution."""
+
+    def __init__(self, source: NonLocal):
+        super().__init__([], source.describe())
+        self.theta, self.phi, self.g = source.theta, source.phi, source.g
+        self.out = fold(source.out, source.norm)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.out(attend(x, self.theta, self.phi, self.g))
+
+
+def attend(x: torch.Tensor, theta: nn.Module, phi: nn.Module, g: nn.Module) -> torch.Tensor:
+    """Returns softmax(θᵀ φ / √c) g for each pixel, `(N, c, H, W)`."""
+    pooled = nn.functional.max_pool2d(x, 2, ceil_mode=True)
+    query, key, value = (tokens(y) for y in (theta(x), phi(pooled), g(pooled)))
+    attended = nn.functional.scaled_dot_product_attention(query, key, value)
+    return attended.transpose(2, 3).reshape(x.shape[0], -1, x.shape[2], x.shape[3])
+
+
+def tokens(x: torch.Tensor) -> torch.Tensor:
+    """`(N, c, H, W)` → `(N, 1, H · W, c)`, laid out as the fused attention kernels demand: one head, channels last."""
+    return x.reshape(x.shape[0], 1, x.shape[1], -1).transpose(2, 3).contiguous()

@@ -1,0 +1,94 @@
+"""Triplet attention."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.nn.base import Attention
+from yolo_attn.nn.layers import BatchNorm2d, fold
+
+
+class TripletAttention(Attention):
+    """The mean of three gates, for (C, W), (H, C) and (H, W), each from max and mean over the dimension left out.
+
+    Misra et al., "Rotate to Attend: Convolutional Triplet Attention Module", WACV 2021, arXiv 2010.03045: the map
+    is rotated, gated by σ(BN(conv k×k [max; mean over the first dimension])) and rotated back; the mean of three such.
+    Parameter names follow the authors' code (landskape-ai/triplet-attention), whose state dicts load.
+
+    The same function with the rotation left out: reducing the map over H and laying the small `(N, 2, C, W)` result
+    before the convolution equals rotating the map, reducing it over its first dimension and rotating it back. As the
+    mean of three gated copies is one copy gated by the mean, the map is multiplied once.
+
+    Differs from the paper: where several values tie for the maximum, they share its gradient evenly.
+
+    Args:
+        channels: Channels C of the map; no parameter depends on it.
+        kernel_size: k, odd. The authors publish models for 7 and 3.
+        spatial: False leaves the (H, W) gate out and takes the mean of two, the authors' `no_spatial`.
+    """
+
+    gates: ClassVar = ("triplet_attention",)
+
+    def __init__(self, channels: int, kernel_size: int = 7, spatial: bool = True):
+        super().__init__(channels)
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise AttentionError(
+                f"TripletAttention needs an odd kernel_size, got {kernel_size}; set {{kernel_size: 7}}"
+            )
+        self.kernel_size, self.spatial = kernel_size, spatial
+        self.cw = PlaneGate(2, kernel_size)
+        self.hc = PlaneGate(3, kernel_size)
+        if spatial:
+            self.hw = PlaneGate(1, kernel_size)
+
+    def triplet_attention(self, x: torch.Tensor) -> torch.Tensor:
+        """`(N, C, H, W)` → `(N, C, H, W)`."""
+        return mean_of(self.planes(), x)
+
+    def planes(self) -> list["PlaneGate"]:
+        """Returns the three gates, or two."""
+        return [self.cw, self.hc, *([self.hw] if self.spatial else [])]
+
+    def deploy_gates(self) -> list[nn.Module]:
+        return [MeanGate([plane.fold() for plane in self.planes()])]
+
+
+class PlaneGate(nn.Module):
+    """`(N, C, H, W)` → the same with dimension `dim` of length 1: σ(BN(conv([max; mean] over `dim`)))."""
+
+    def __init__(self, dim: int, kernel_size: int):
+        super().__init__()
+        self.dim = dim
+        conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.conv: nn.Module = nn.Sequential(OrderedDict(conv=conv, bn=BatchNorm2d(1, momentum=0.01)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pooled = torch.cat((x.amax(self.dim, keepdim=True), x.mean(self.dim, keepdim=True)), self.dim)
+        # Small, two lines for a whole dimension; swapped with the channels they lie as after the paper's rotation.
+        return self.conv(pooled.transpose(1, self.dim)).sigmoid().transpose(1, self.dim)
+
+    def fold(self) -> "PlaneGate":
+        """Folds the batch norm into the convolution, in place."""
+        self.conv = fold(*self.conv.children())
+        return self
+
+
+class MeanGate(nn.Module):
+    """Triplet attention for inference: the mean of its folded gates."""
+
+    def __init__(self, planes: Sequence[nn.Module]):
+        super().__init__()
+        self.planes = nn.ModuleList(planes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return mean_of(list(self.planes), x)
+
+
+def mean_of(planes: Sequence[nn.Module], x: torch.Tensor) -> torch.Tensor:
+    """Returns the mean of the gates `planes` at `x`, broadcast against one another."""
+    shares = [plane(x) / len(planes) for plane in planes]  # divided while small, not at the map's full size
+    return sum(shares[1:], shares[0])
