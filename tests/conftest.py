@@ -48,3 +48,7 @@ def yolo():
         return output
 
     return run
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="every combination where a run takes a sample")

@@ -1,0 +1,36 @@
+"""Every operator as a row in backbone and in head: trains an epoch, exports to ONNX, predicts with the export.
+
+Each run takes every operator on one of three base models, in turn; `pytest --all` takes all of them on all three.
+"""
+
+import pytest
+from ultralytics import YOLO
+from ultralytics.utils import YAML
+from ultralytics.utils.checks import check_yaml
+
+from yolo_attn import recipe, registry
+from yolo_attn.nn import Attention
+from yolo_attn.upstream import layout
+
+BASES = ("yolov5", "yolo11", "yolo26")
+TURN = {(name, BASES[i % 3]) for i, name in enumerate(registry.names())}
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("name", registry.names())
+def test_train_export_predict(name, base, tmp_path, datasets, request):
+    if (name, base) not in TURN and not request.config.getoption("--all"):
+        pytest.skip("not its turn; pytest --all takes every operator on every base")
+    model = YAML.load(check_yaml(f"{base}.yaml"))
+    model = recipe.insert_after(model, recipe.backbone_stages(model, layout.strides(model))[-1], name)  # P5
+    model = recipe.insert_before_head(model, name)
+    YAML.save(tmp_path / f"{base}n-zoo.yaml", model)
+    yolo = YOLO(tmp_path / f"{base}n-zoo.yaml")
+    yolo.train(
+        data="shapes.yaml", epochs=1, imgsz=64, fraction=0.04, batch=8, workers=0, plots=False, val=False,
+        project=tmp_path, name="t", device="cpu",
+    )  # fmt: skip
+    assert sum(isinstance(m, Attention) for m in yolo.trainer.model.modules()) == 4
+    file = YOLO(yolo.trainer.last).export(format="onnx", imgsz=64, dynamic=True)
+    results = YOLO(file, task="detect").predict(datasets / "shapes" / "images" / "val" / "0003.jpg", imgsz=64)
+    assert len(results) == 1 and results[0].orig_shape == (192, 192)
