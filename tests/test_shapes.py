@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from yolo_attn.data import shapes
+from yolo_attn.data import drawing, shapes
 from yolo_attn.errors import AttentionError
 
 COUNTS = {"train": 8, "val": 4}
@@ -23,7 +23,7 @@ DATA = Path(shapes.__file__).parent
 PROCESS = """
 import sys, time
 import ultralytics.utils
-from yolo_attn.data import shapes
+from yolo_attn.data import drawing, shapes
 shapes.COUNTS = {"train": 8, "val": 4}
 draw, pause = shapes._files, float(sys.argv[1])
 shapes._files = lambda task, split, index: (time.sleep(pause * index), draw(task, split, index))[1]
@@ -92,10 +92,10 @@ def test_every_image_can_be_read_and_has_labels_within_it(detect):
     images = sorted((detect / "images").rglob("*.jpg"))
     assert len(images) == sum(COUNTS.values())
     for image in images:
-        assert cv2.imread(str(image)).shape == (shapes.SIZE, shapes.SIZE, 3)
+        assert cv2.imread(str(image)).shape == (drawing.SIZE, drawing.SIZE, 3)
         label = detect / "labels" / image.parent.name / f"{image.stem}.txt"
         for number, box in rows(label.read_bytes()):
-            assert 0 <= number < len(shapes.CLASSES)
+            assert 0 <= number < len(drawing.CLASSES)
             assert (box[2:] > 0).all()
             assert corners(box).min() > -1e-4
             assert corners(box).max() < 1 + 1e-4
@@ -103,10 +103,10 @@ def test_every_image_can_be_read_and_has_labels_within_it(detect):
 
 def test_the_validation_images_hold_what_they_should():
     labels = [rows(shapes._files("detect", "val", i)[f"labels/val/{i:04d}.txt"]) for i in range(64)]
-    counts = np.bincount([number for label in labels for number, _ in label], minlength=len(shapes.CLASSES))
+    counts = np.bincount([number for label in labels for number, _ in label], minlength=len(drawing.CLASSES))
     assert counts.min() > 0.15 * counts.sum()  # no class is rare
     assert {len(label) for label in labels} >= {0, 1, 2, 3, 4, 5}  # background only, up to a crowd
-    sizes = np.array([box[2:].max() * shapes.SIZE for label in labels for _, box in label])
+    sizes = np.array([box[2:].max() * drawing.SIZE for label in labels for _, box in label])
     assert (sizes < 32).mean() > 0.1
     assert (sizes > 64).mean() > 0.1
 
@@ -114,7 +114,7 @@ def test_the_validation_images_hold_what_they_should():
 def test_visible_pixels_belong_to_one_object_and_hidden_objects_have_no_label():
     dropped = 0
     for seed in range(20):
-        _, labels = shapes._draw(np.random.default_rng(seed), [0, 1, 2, 3] * 2)
+        _, labels = drawing.draw(np.random.default_rng(seed), [0, 1, 2, 3] * 2)
         dropped += 8 - len(labels)
         if labels:
             assert sum(seen.astype(int) for _, seen in labels).max() == 1
@@ -122,17 +122,17 @@ def test_visible_pixels_belong_to_one_object_and_hidden_objects_have_no_label():
 
 
 def test_a_box_is_tight():
-    seen = np.zeros((shapes.SIZE, shapes.SIZE), bool)
+    seen = np.zeros((drawing.SIZE, drawing.SIZE), bool)
     seen[10:30, 50:53] = True  # rows, columns
-    assert np.allclose(corners(np.array(shapes._box(seen))) * shapes.SIZE, [50, 10, 53, 30])
+    assert np.allclose(corners(np.array(drawing.box(seen))) * drawing.SIZE, [50, 10, 53, 30])
 
 
 def test_an_object_is_drawn_where_its_label_says():
-    backdrop = np.full((shapes.SIZE, shapes.SIZE, 3), 90, np.float32)
+    backdrop = np.full((drawing.SIZE, drawing.SIZE, 3), 90, np.float32)
     rng = np.random.default_rng(0)
-    for number, outline in enumerate(shapes.OUTLINES):
-        mask = shapes._fill(shapes._place(rng, outline))
-        changed = (shapes._paint(rng, backdrop, mask, number) != backdrop).any(axis=2)
+    for number, outline in enumerate(drawing.OUTLINES):
+        mask = drawing.fill(drawing.place(rng, outline))
+        changed = (drawing.paint(rng, backdrop, mask, number) != backdrop).any(axis=2)
         assert (changed[mask > 0.5]).mean() > 0.95
         assert not changed[mask == 0].any()
 
@@ -158,7 +158,7 @@ def test_each_class_has_its_folder_with_as_many_images(tmp_path):
     root = shapes.generate(tmp_path / "shapes-cls", "classify")
     for split, count in COUNTS.items():
         found = {folder.name: len(list(folder.glob("*.jpg"))) for folder in (root / split).iterdir()}
-        assert found == dict.fromkeys(shapes.CLASSES, count // len(shapes.CLASSES))
+        assert found == dict.fromkeys(drawing.CLASSES, count // len(shapes.CLASSES))
 
 
 # The YAMLs
@@ -168,7 +168,7 @@ def test_each_class_has_its_folder_with_as_many_images(tmp_path):
 def test_the_yaml_names_the_classes_and_draws_its_set(tmp_path, name):
     data = yaml.safe_load((DATA / f"{name}.yaml").read_text())
     assert data["path"] == name
-    assert tuple(data["names"].values()) == shapes.CLASSES
+    assert tuple(data["names"].values()) == drawing.CLASSES
     root = tmp_path / data["path"]
     exec(data["download"], {"yaml": {**data, "path": root}})  # as Ultralytics does
     assert shapes.is_complete(root, shapes.SETS[name])

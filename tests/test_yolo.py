@@ -98,6 +98,15 @@ def test_export_in_half_precision(trained, yolo, tmp_path):
     assert any(t.data_type == onnx.TensorProto.FLOAT16 for t in onnx.load(tmp_path / "half.onnx").graph.initializer)
 
 
+def test_an_int8_export_keeps_the_fp32_file(trained, yolo, tmp_path):
+    (tmp_path / "q.pt").write_bytes(trained.read_bytes())
+    (tmp_path / "q.onnx").write_text("the user's earlier export")
+    out = yolo("export", "model=q.pt", "format=onnx", "imgsz=64", "quantize=8", "data=shapes.yaml", cwd=tmp_path)
+    assert "not compared with PyTorch" in out
+    assert (tmp_path / "q_int8.onnx").is_file()
+    assert (tmp_path / "q.onnx").read_text() == "the user's earlier export"
+
+
 def test_an_export_that_differs_leaves_no_file_and_keeps_the_old_one(trained, tmp_path, monkeypatch):
     from ultralytics import YOLO as Model
 
