@@ -9,15 +9,16 @@ import pytest
 import torch
 from ultralytics.data import utils
 from ultralytics.engine.exporter import Exporter
+from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.nn import tasks
 from ultralytics.utils import checks
 
 from yolo_attn import upstream
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import ECA
-from yolo_attn.upstream import checkpoints, datasets, exporter, fuse, lookup, parse
+from yolo_attn.upstream import checkpoints, datasets, exporter, fuse, lookup, parse, presence
 
-SEAMS = {"parse", "lookup", "datasets", "fuse", "checkpoints", "exporter"}
+SEAMS = set(upstream.SEAMS)
 
 # Everything of Ultralytics that could be replaced, and what of Python and torch the patch layer touches.
 SNAPSHOT = """
@@ -26,6 +27,7 @@ import torch
 from ultralytics import YOLO
 import ultralytics.engine.exporter, ultralytics.engine.trainer, ultralytics.models.yolo, ultralytics.data.utils
 from ultralytics.engine.exporter import Exporter
+from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.nn import tasks
 
 def snapshot():
@@ -154,7 +156,7 @@ def test_any_module_of_ultralytics_may_come_first(first):
     code = f"""
 import warnings; warnings.simplefilter("error", RuntimeWarning)
 import ultralytics.{first}
-import ultralytics.engine.exporter
+import ultralytics.engine.exporter, ultralytics.engine.trainer
 from ultralytics.data import utils
 from ultralytics.engine import validator
 from yolo_attn import upstream
@@ -248,6 +250,10 @@ def exporter_is_not_reached(monkeypatch):
     stock(monkeypatch, Exporter, "export_onnx", exporter._export_onnx)
 
 
+def presence_adds_no_loss(monkeypatch):
+    stock(monkeypatch, tasks.BaseModel, "loss", presence._loss)
+
+
 RED = (
     AttentionError,
     KeyError,
@@ -269,6 +275,7 @@ SABOTAGE = [
     (checkpoints, checkpoints_are_not_admitted),
     (checkpoints, checkpoints_read_other_values),
     (exporter, exporter_is_not_reached),
+    (presence, presence_adds_no_loss),
 ]
 
 

@@ -32,11 +32,11 @@ PACKAGES = {  # the module's name, and the name of its distribution without vari
     "onnxruntime": "onnxruntime",
     "onnxslim": "onnxslim",
 }
-SEAMS = {"parse", "lookup", "datasets", "fuse", "checkpoints", "exporter"}
+SEAMS = {"parse", "lookup", "datasets", "fuse", "checkpoints", "exporter", "presence"}
 # Run by the interpreter of a `yolo` command, in the folder that the command itself puts in front of sys.path.
 PROBE = """
 import json, sys
-import ultralytics, ultralytics.nn.tasks, ultralytics.engine.exporter
+import ultralytics, ultralytics.nn.tasks, ultralytics.engine.exporter, ultralytics.engine.trainer
 upstream = sys.modules.get("yolo_attn.upstream")
 seams = upstream.installed() if upstream else []
 print(json.dumps({"prefix": sys.prefix, "ultralytics": ultralytics.__version__, "seams": seams}))

@@ -76,8 +76,8 @@ def installed() -> list[str]:
 def _install(name: str) -> None:
     try:
         seam = importlib.import_module(f"{__name__}.{name}")
-        if seam in _installed:
-            return
+        if seam in _installed or not hasattr(seam, "canary"):
+            return  # without it, somebody is just importing the seam itself: the next call finds it whole
         _installed.append(seam)  # before it works: what is half installed is taken back, too
         seam.install()
         # A canary builds small modules; nobody's random numbers may change because we are installed.
