@@ -16,7 +16,7 @@ from ultralytics.utils import checks
 from yolo_attn import upstream
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import ECA
-from yolo_attn.upstream import checkpoints, datasets, exporter, fuse, lookup, parse, presence
+from yolo_attn.upstream import blocks, checkpoints, compose, datasets, exporter, fuse, lookup, parse, presence
 
 SEAMS = set(upstream.SEAMS)
 
@@ -254,6 +254,18 @@ def presence_adds_no_loss(monkeypatch):
     stock(monkeypatch, tasks.BaseModel, "loss", presence._loss)
 
 
+def parse_knows_another_bottleneck(monkeypatch):
+    monkeypatch.setattr(blocks.AttentionBottleneck, "forward", lambda self, x: self.cv2(self.cv1(x)))
+
+
+def compose_is_not_reached(monkeypatch):
+    stock(monkeypatch, tasks, "yaml_model_load", compose._original)
+
+
+def compose_finds_no_base(monkeypatch):
+    monkeypatch.setattr(compose, "_original", lambda path: {}["gone"])
+
+
 RED = (
     AttentionError,
     KeyError,
@@ -265,6 +277,9 @@ SABOTAGE = [
     (parse, parse_reads_other_channels),
     (parse, parse_reads_no_channels),
     (parse, parse_saves_other_rows),
+    (parse, parse_knows_another_bottleneck),
+    (compose, compose_is_not_reached),
+    (compose, compose_finds_no_base),
     (lookup, lookup_is_not_reached),
     (lookup, lookup_finds_no_file),
     (datasets, datasets_are_not_reached),

@@ -4,7 +4,7 @@ Importing this package loads neither torch nor ultralytics; each function import
 """
 
 __version__ = "0.1.0"
-__all__ = ["get", "names", "table"]
+__all__ = ["get", "insert", "names", "remove", "table"]
 
 
 def names() -> list[str]:
@@ -30,3 +30,27 @@ def table() -> str:
     from yolo_attn import registry
 
     return registry.table()
+
+
+def insert(model, attention: str, at="backbone", **options) -> dict:
+    """Returns a model dict with attention put in: `insert("yolo26n.yaml", "cbam", at="P5", reduction=8)`.
+
+    Args:
+        model: A model YAML's name or path, or a model dict, which is not changed.
+        attention: The operator's name.
+        at: One place or several: `backbone`, `neck`, `head`, `P5`, `neck-P3`, `in:backbone`, … (`yolo_attn.places`).
+        options: The operator's options.
+
+    Raises:
+        AttentionError: The operator, an option or a place is unknown, or the model has no such place.
+    """
+    from yolo_attn import placement
+
+    return placement.insert(model, attention, at, **options)
+
+
+def remove(model) -> dict:
+    """Returns a model dict without attention: the base that `insert` put it into."""
+    from yolo_attn import placement
+
+    return placement.remove(model)

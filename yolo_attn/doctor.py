@@ -32,7 +32,7 @@ PACKAGES = {  # the module's name, and the name of its distribution without vari
     "onnxruntime": "onnxruntime",
     "onnxslim": "onnxslim",
 }
-SEAMS = {"parse", "lookup", "datasets", "fuse", "checkpoints", "exporter", "presence"}
+SEAMS = {"parse", "lookup", "compose", "datasets", "fuse", "checkpoints", "exporter", "presence"}
 # Run by the interpreter of a `yolo` command, in the folder that the command itself puts in front of sys.path.
 PROBE = """
 import json, sys

@@ -1,130 +1,156 @@
-"""Model dicts with attention rows put in: pure functions that renumber every index, and the text of the YAML.
+"""Model dicts with attention put in and taken out: pure functions that renumber every index.
 
 A model dict is what a model YAML loads to: `backbone` and `head` are lists of rows `[from, repeats, module, args]`,
 numbered from 0 through both. `from` names earlier rows by number, or counts back from the row itself when negative.
+Which rows a word such as `backbone` means stands in `yolo_attn.places`.
 """
 
 import copy
-from collections.abc import Sequence
-
-import yaml
+from collections.abc import Mapping, Sequence
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-
-PLACES = ("backbone", "head")
-LEVELS = {8: "P3", 16: "P4", 32: "P5"}  # the pyramid levels that detection uses, by stride
-POOLING = {"SPP", "SPPF", "SPPELAN", "C2PSA", "PSA", "C2fPSA", "AIFI"}  # follow a stage's block, are no stage
+from yolo_attn.places import Layer, find_steps
+from yolo_attn.rows import check_options, split_block
 
 
-def insert(model: dict, attention: str, at: str, strides: Sequence[int]) -> dict:
+def insert(
+    model: dict, attention: str, at: str | Sequence[str], layers: Sequence[Layer], options: Mapping | None = None
+) -> dict:
     """Returns a copy of `model` with attention put in.
 
     Args:
         model: The model dict; it is not changed.
         attention: The operator's name, as in `yolo_attn.names()`.
-        at: `backbone`: after the block of each of the stages P3, P4 and P5, for everything that reads it.
-            `head`: before each input of the detection head; nothing else reads it.
-        strides: Each row's stride in pixels.
+        at: One place or several, as `yolo_attn.places` describes them.
+        layers: What Ultralytics makes of each row before the last.
+        options: The operator's options.
 
     Raises:
-        AttentionError: The operator or the place is unknown, or the model has no such place.
+        AttentionError: The operator, an option or a place is unknown, or the model has no such place.
     """
-    name = registry.get(attention).name
-    if at == "backbone":
-        rows = backbone_stages(model, strides)
-        for row in sorted(rows, reverse=True):  # from the last one, so that the numbers still to come stay right
-            model = insert_after(model, row, name)
-        return model
-    if at == "head":
-        return insert_before_head(model, name)
-    raise AttentionError(f"unknown place '{at}'; places are {', '.join(PLACES)}")
+    info = registry.get(attention)
+    check_options(info, options or {})
+    steps = find_steps(model, at, layers)
+    # Nothing below a row moves when something is inserted above it, so: from the last row to the first.
+    for row in sorted({step.row for step in steps if step.how == "in"}):
+        model = put_inside(model, row, info.name, options)
+    if targets := {step.row for step in steps if step.how == "head"}:
+        model = insert_before_head(model, info.name, options, targets)
+    for row in sorted({step.row for step in steps if step.how == "after"}, reverse=True):
+        model = insert_after(model, row, info.name, options)
+    return model
 
 
-def backbone_stages(model: dict, strides: Sequence[int]) -> list[int]:
-    """Returns the row that ends each of the backbone's stages P3, P4 and P5, before any pooling that follows it.
-
-    Raises:
-        AttentionError: The backbone has none of these stages.
-    """
-    blocks = [i for i, row in enumerate(model["backbone"]) if row[2] not in POOLING]
-    last = {strides[i]: i for i in blocks if strides[i] in LEVELS}
-    if not last:
-        raise AttentionError(f"the backbone has no stage of stride {', '.join(map(str, LEVELS))}")
-    return sorted(last.values())
-
-
-def insert_after(model: dict, row: int, name: str) -> dict:
+def insert_after(model: dict, row: int, name: str, options: Mapping | None = None) -> dict:
     """Returns a copy of `model` with an attention row after `row`; whatever read `row` reads the attention."""
-    model = _insert(model, row + 1, [-1, 1, name, []])
-    rows = _rows(model)
+    model = _insert(model, row + 1, [-1, 1, name, _args(options)])
+    rows = all_rows(model)
     for reader in range(row + 2, len(rows)):
         _read(rows, reader, row, row + 1)
     return model
 
 
-def insert_before_head(model: dict, name: str) -> dict:
-    """Returns a copy of `model` with an attention row for each input of its last row, right before that row."""
-    for target in _targets(_rows(model), len(_rows(model)) - 1):
-        head = len(_rows(model)) - 1
-        model = _insert(model, head, [target, 1, name, []])
-        _read(_rows(model), head + 1, target, head)
+def insert_before_head(model: dict, name: str, options: Mapping | None = None, targets: set[int] | None = None) -> dict:
+    """Returns a copy of `model` with an attention row for each input of its last row, or those in `targets`.
+
+    They stand right before the last row, and nothing else reads them.
+    """
+    for target in sources(all_rows(model), len(all_rows(model)) - 1):
+        if targets is None or target in targets:
+            head = len(all_rows(model)) - 1
+            model = _insert(model, head, [target, 1, name, _args(options)])
+            _read(all_rows(model), head + 1, target, head)
     return model
 
 
-def render(model: dict, strides: Sequence[int], heading: str) -> str:
-    """Returns the YAML of `model` with `heading` as comment on top and each row's number, level and role beside it."""
-    lines = [f"# {line}".rstrip() for line in heading.splitlines()] + [""]
-    for key, value in model.items():
-        if key == "scales":
-            lines += ["scales: # [depth, width, max_channels]", *(f"  {k}: {_flow(v)}" for k, v in value.items())]
-        elif key not in ("backbone", "head"):
-            lines.append(f"{key}: {_flow(value)}")
-    number = 0
-    for part in ("backbone", "head"):
-        lines += ["", f"{part}:", "  # [from, repeats, module, args] # row, level/stride"]
-        for row in model[part]:
-            lines.append(f"  - {_flow(row)} # {_note(row, number, strides[number : number + 1])}")
-            number += 1
-    return "\n".join(lines) + "\n"
+def put_inside(model: dict, row: int, name: str, options: Mapping | None = None) -> dict:
+    """Returns a copy of `model` whose block at `row` has attention in its bottlenecks: `C3` becomes `C3_CBAM`."""
+    model = copy.deepcopy(model)
+    block = all_rows(model)[row]
+    block[2:] = [f"{block[2]}_{name}", [*block[3], *_args(options)]]
+    return model
 
 
-def _note(row: list, number: int, stride: Sequence[int]) -> str:
-    level = "".join(f" P{s.bit_length() - 1}/{s}" for s in stride)
-    return f"{number}{level}{' attention' if registry.find(row[2]) else ''}"
+def remove(model: dict) -> dict:
+    """Returns a copy of `model` without attention: what read an attention row reads what that row read.
+
+    Raises:
+        AttentionError: A row other than the first would have to read the network's input.
+    """
+    model = copy.deepcopy(model)
+    for row in all_rows(model):
+        if split := split_block(row[2]):
+            row[2:] = [split[0], row[3][:-1] if row[3] and isinstance(row[3][-1], dict) else row[3]]
+    for i in reversed(attention_rows(model)):
+        model = _delete(model, i)
+    return model
 
 
-def _flow(value) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
+def attention_rows(model: dict) -> list[int]:
+    """Returns the numbers of the rows that are attention; blocks with attention inside are not among them."""
+    return [i for i, row in enumerate(all_rows(model)) if registry.find(row[2])]
 
 
-def _rows(model: dict) -> list:
+def all_rows(model: dict) -> list:
+    """Returns the rows of backbone and head, in their order."""
     return [*model["backbone"], *model["head"]]
 
 
-def _targets(rows: list, i: int) -> list[int]:
+def sources(rows: Sequence[list], i: int) -> list[int]:
     """Returns the numbers of the rows that row `i` reads; -1 is the network's input."""
     f = rows[i][0]
     return [x if x >= 0 else i + x for x in (f if isinstance(f, list) else [f])]
 
 
+def _args(options: Mapping | None) -> list:
+    return [dict(options)] if options else []
+
+
 def _insert(model: dict, position: int, row: list) -> dict:
     """Returns a copy of `model` with `row` at `position`; every other row reads what it read."""
     model = copy.deepcopy(model)
-    rows = _rows(model)
-    targets = [_targets(rows, i) for i in range(len(rows))]
+    rows = all_rows(model)
+    read = [sources(rows, i) for i in range(len(rows))]
     for i, old in enumerate(rows):
-        moved = i + (i >= position)
-        _set_from(old, moved, [t + (t >= position) for t in targets[i]])
-    backbone = len(model["backbone"])
-    part, offset = ("backbone", 0) if position <= backbone else ("head", backbone)
-    model[part].insert(position - offset, row)
+        _set_from(old, i + (i >= position), [t + (t >= position) for t in read[i]])
+    part, i = _part(model, position, extend=True)
+    part.insert(i, row)
     return model
+
+
+def _delete(model: dict, position: int) -> dict:
+    """Returns a copy of `model` without the row at `position`; its readers read its one source."""
+    model = copy.deepcopy(model)
+    rows = all_rows(model)
+    read = [sources(rows, i) for i in range(len(rows))]
+    source = read[position][0]
+    for i, old in enumerate(rows):
+        if i == position:
+            continue
+        moved = i - (i > position)
+        if position in read[i] and source == -1 and moved > 0:
+            raise AttentionError(
+                f"row {i} cannot read the network's input in place of row {position}, {rows[position][2]}"
+            )
+        targets = [source if t == position else t for t in read[i]]
+        _set_from(old, moved, [t - (t > position) for t in targets])
+    part, i = _part(model, position)
+    del part[i]
+    return model
+
+
+def _part(model: dict, position: int, extend: bool = False) -> tuple[list, int]:
+    """Returns the list that holds the row at `position`, and its place there; `extend` counts the backbone's end in."""
+    backbone = len(model["backbone"])
+    if position < backbone + extend:
+        return model["backbone"], position
+    return model["head"], position - backbone
 
 
 def _read(rows: list, reader: int, old: int, new: int) -> None:
     """Makes row `reader` read row `new` wherever it read row `old`, in place."""
-    _set_from(rows[reader], reader, [new if t == old else t for t in _targets(rows, reader)])
+    _set_from(rows[reader], reader, [new if t == old else t for t in sources(rows, reader)])
 
 
 def _set_from(row: list, i: int, targets: list[int]) -> None:

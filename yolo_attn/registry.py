@@ -1,6 +1,7 @@
 """The operators by name: what each is, where it comes from, and what people call it in their YAML rows."""
 
 import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from yolo_attn.errors import AttentionError
@@ -210,9 +211,9 @@ def names() -> list[str]:
     return [info.name for info in OPERATORS]
 
 
-def find(name: str) -> AttentionInfo | None:
+def find(name: object) -> AttentionInfo | None:
     """Returns the operator called `name`, or None. Case, `_`, `-` and a leading `yolo_attn.` do not matter."""
-    return _by_key().get(_key(name))
+    return _by_key().get(_key(name)) if isinstance(name, str) else None
 
 
 def get(name: str) -> AttentionInfo:
@@ -229,9 +230,14 @@ def get(name: str) -> AttentionInfo:
 
 def did_you_mean(name: str) -> str:
     """Returns `, did you mean 'CBAM'?` with the nearest operator's name, or nothing when none is near."""
-    known = _by_key()
-    nearest = difflib.get_close_matches(_key(name), known, n=1, cutoff=0.6)
-    return f", did you mean '{known[nearest[0]].name}'?" if nearest else ""
+    return nearest(name, {_key(alias): info.name for info in OPERATORS for alias in (info.name, *info.aliases)})
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Returns `, did you mean 'neck'?`, the nearest of `known`, or nothing; a mapping says what to write for each."""
+    says = known if isinstance(known, Mapping) else {_key(one): one for one in known}
+    found = difflib.get_close_matches(_key(word), says, n=1, cutoff=0.6)
+    return f", did you mean '{says[found[0]]}'?" if found else ""
 
 
 def table() -> str:

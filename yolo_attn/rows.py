@@ -4,11 +4,26 @@ Pure functions on plain values. The facts about the network (the channels that a
 Ultralytics' own parser through `yolo_attn.upstream.parse`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 
+from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.registry import AttentionInfo
+
+# Ultralytics' blocks that are made of bottlenecks: attention goes inside these, before each residual sum.
+BLOCKS = ("A2C2f", "Bottleneck", "BottleneckCSP", "C2", "C2f", "C2fAttn", "C3", "C3k2", "C3x", "RepNCSPELAN4")
+
+
+def split_block(name: object) -> tuple[str, AttentionInfo] | None:
+    """Returns the block and the operator of a row's name such as `C3_CBAM`, `C2f_ECA` or `C3SE`; None if it is none."""
+    if not isinstance(name, str) or registry.find(name):
+        return None
+    name = name.removeprefix("yolo_attn.")
+    for block in BLOCKS:
+        if name.startswith(block) and (info := registry.find(name.removeprefix(block))):
+            return block, info
+    return None
 
 
 def read_options(info: AttentionInfo, args: list, channels: int, scaled: Callable[[int], int]) -> dict[str, object]:
@@ -28,7 +43,7 @@ def read_options(info: AttentionInfo, args: list, channels: int, scaled: Callabl
         AttentionError: An option is unknown or has the wrong type, or the numbers have no reading or several.
     """
     numbers, named = (args[:-1], args[-1]) if args and isinstance(args[-1], dict) else (args, {})
-    _check_named(info, named)
+    check_options(info, named)
     readings = []
     for options in _readings(info, numbers, channels, scaled):
         if not options.keys() & named.keys():
@@ -71,7 +86,8 @@ def _plausible(option: str, value: int, channels: int) -> bool:
     return 2 <= value <= 64 and value & (value - 1) == 0 and value < channels
 
 
-def _check_named(info: AttentionInfo, named: dict) -> None:
+def check_options(info: AttentionInfo, named: Mapping) -> None:
+    """Raises AttentionError where the operator has no such option or it has another type."""
     for name, value in named.items():
         if name not in info.options:
             raise AttentionError(

@@ -16,6 +16,7 @@ from yolo_attn.upstream import messages, refuse, version
 SEAMS = {  # each by the module of Ultralytics that it hangs on
     "parse": "ultralytics.nn.tasks",
     "lookup": "ultralytics.nn.tasks",
+    "compose": "ultralytics.nn.tasks",
     "fuse": "ultralytics.nn.tasks",
     "checkpoints": "ultralytics.nn.tasks",
     "datasets": "ultralytics.data.utils",

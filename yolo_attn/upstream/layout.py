@@ -1,26 +1,83 @@
-"""What Ultralytics makes of a model dict: each row's stride, read off a model without data."""
+"""What Ultralytics makes of a model dict: each row's stride, channels and cost, read off a model without data."""
 
+import contextlib
 import copy
+import math
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 from ultralytics.nn import tasks
 
+from yolo_attn.places import Layer
+from yolo_attn.upstream import blocks
+
 IMAGE_SIZE = 256
+TEXTS, TEXT_SIZE = 80, 512  # what models that also read text are given: so many vectors of so many numbers
 
 
-def strides(model: dict) -> list[int]:
-    """Returns the stride in pixels of every row's output except the last row's, which is the head."""
-    model = copy.deepcopy(model)
-    if model.get("scales"):
-        model.setdefault("scale", next(iter(model["scales"])))
-    with torch.device("meta"):
-        layers, save = tasks.parse_model(model, ch=3, verbose=False)
-        x: Any = torch.zeros(1, 3, IMAGE_SIZE, IMAGE_SIZE)
-        outputs: list[torch.Tensor] = []
-        for layer in layers.eval()[:-1]:
+def load(model: str | Path | dict) -> dict:
+    """Returns the model dict of a YAML's name or path, as Ultralytics finds and reads it; a dict is copied."""
+    return copy.deepcopy(model) if isinstance(model, dict) else tasks.yaml_model_load(model)
+
+
+def scale_of(stem: str) -> str:
+    """Returns the scale letter that Ultralytics reads from a YAML's name, or nothing."""
+    return tasks.guess_model_scale(stem)
+
+
+def layers(model: dict, size: int = IMAGE_SIZE, count: bool = False) -> list[Layer]:
+    """Returns what becomes of every row before the last, which is the head.
+
+    Args:
+        model: The model dict; it is not changed.
+        size: Height and width of the image.
+        count: Look at the head as well, and count floating point operations.
+    """
+    found = []
+    outputs: list[Any] = []
+    with torch.device("meta"), torch.no_grad():
+        built = build(model)
+        x: Any = torch.zeros(1, model.get("channels", 3), size, size)
+        text = torch.zeros(1, TEXTS, TEXT_SIZE)
+        wanted: list[Any] = list(built)
+        for i, layer in enumerate(wanted if count else wanted[:-1]):
             if layer.f != -1:
                 x = outputs[layer.f] if isinstance(layer.f, int) else [x if j == -1 else outputs[j] for j in layer.f]
-            x = layer(x)
+            with FlopCounterMode(display=False) if count else contextlib.nullcontext() as counter:
+                last = i == len(built) - 1
+                done, x, text = _run(layer, x, text, last)
             outputs.append(x)
-    return [IMAGE_SIZE // output.shape[-1] for output in outputs]
+            is_map = isinstance(x, torch.Tensor) and x.ndim == 4 and not last
+            found.append(
+                Layer(
+                    stride=2 ** round(math.log2(size / x.shape[-1])) if is_map else None,
+                    channels=x.shape[1] if is_map else None,
+                    bottlenecks=len(blocks.bottlenecks(layer)),
+                    parameters=sum(p.numel() for p in layer.parameters()),
+                    flops=counter.get_total_flops() if counter and done else None,
+                )
+            )
+    return found
+
+
+def build(model: dict) -> torch.nn.Sequential:
+    """Returns the layers that Ultralytics builds from a model dict, for inference, on the current default device."""
+    model = copy.deepcopy(model)
+    if model.get("scales") and not model.get("scale"):
+        model["scale"] = next(iter(model["scales"]))  # as parse_model chooses it, which then warns
+    return tasks.parse_model(model, ch=model.get("channels", 3), verbose=False)[0].eval()
+
+
+def _run(layer, x: Any, text: torch.Tensor, last: bool) -> tuple[bool, Any, torch.Tensor]:
+    """Returns whether the layer ran, its output, and the text as the layers after it read it."""
+    if isinstance(layer, tasks.ImagePoolingAttn):
+        return True, x, layer(x, text)
+    arguments = [x, text] if isinstance(layer, (tasks.C2fAttn, tasks.WorldDetect)) else [x]
+    if not last:
+        return True, layer(*arguments), text
+    try:
+        return True, layer(*arguments), text
+    except Exception:  # a head may want more than maps, or numbers where there are none without data
+        return False, None, text

@@ -10,9 +10,13 @@ Ultralytics' `parse_model` builds every model from its rows. The wrapper here tu
 
 The channels come from `parse_model` too: the rows up to the last attention are built once on the meta device, which
 holds no data, with a probe in each attention row's place. A model without attention takes the original path.
+
+A row such as `[-1, 3, C3_CBAM, [256]]`, attention inside a block, is built as `C3`; see `yolo_attn.upstream.blocks`.
 """
 
 import copy
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from ultralytics.nn import tasks
@@ -22,7 +26,8 @@ from ultralytics.utils.ops import make_divisible
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.registry import AttentionInfo
-from yolo_attn.rows import read_options
+from yolo_attn.rows import BLOCKS, read_options, split_block
+from yolo_attn.upstream import blocks
 from yolo_attn.upstream.rebind import rebind
 
 PREFIX = "yolo_attn."  # no row of anybody else can have such a name
@@ -54,13 +59,16 @@ def parse_model(d, ch, verbose=True):
         AttentionError: An attention row cannot be built as its author meant; the message names file, row and mend.
     """
     attention = find_attention(d)
-    if not attention:
+    texts = [_text(row) for row in [*d["backbone"], *d["head"]]]
+    plain = copy.deepcopy(d)
+    rows = [*plain["backbone"], *plain["head"]]
+    inside = blocks.take(rows)
+    if not attention and not inside:
         return _original(d, ch, verbose)
-    d = copy.deepcopy(d)
-    rows = [*d["backbone"], *d["head"]]
-    probes = probe_channels(d, ch, attention)
+    d = plain
+    probes = probe_channels(d, ch, attention, inside)
     for i, info in attention.items():
-        where = f"{_file(d)}, row {i} {_text(rows[i])}: "
+        where = f"{_file(d)}, row {i} {texts[i]}: "
         try:
             options = read_options(info, rows[i][3], probes[i].channels, probes[i].scaled)
             with torch.device("meta"):
@@ -68,9 +76,20 @@ def parse_model(d, ch, verbose=True):
         except AttentionError as error:
             raise AttentionError(f"{where}{error}") from None
         if verbose and (rows[i][2] != info.name or any(not isinstance(a, dict) for a in rows[i][3])):
-            LOGGER.info(f"yolo_attn: row {i} {_text(rows[i])} read as {module.describe()}")
+            LOGGER.info(f"yolo_attn: row {i} {texts[i]} read as {module.describe()}")
         rows[i][2:] = [PREFIX + info.name, [probes[i].channels, *options.values()]]
-    return _original(d, ch, verbose)
+    printed = {i: (probes[i].np, probes[i].type) for i in inside}
+    for i, block in inside.items():
+        try:
+            with torch.device("meta"):
+                blocks.put(probes[i], block)
+        except AttentionError as error:
+            raise AttentionError(f"{_file(d)}, row {i} {texts[i]}: {error}") from None
+    with blocks.printed({i: probes[i] for i in inside}, printed):
+        layers, save = _original(d, ch, verbose)
+    for i, block in inside.items():
+        blocks.put(layers[i], block)
+    return layers, save
 
 
 def find_attention(d: dict) -> dict[int, AttentionInfo]:
@@ -85,18 +104,20 @@ def find_attention(d: dict) -> dict[int, AttentionInfo]:
         if not isinstance(name, str) or name.startswith(("nn.", "torchvision.ops.")):
             continue
         if hasattr(tasks, name) and not name.startswith(PREFIX):
-            if registry.find(name):
+            if registry.find(name) or split_block(name):
                 raise AttentionError(
                     f"{_file(d)}, row {i} {_text(row)}: ultralytics has its own '{name}', which may be another "
-                    f"operator; write {PREFIX}{registry.get(name).name} for this package's"
+                    f"operator; write {PREFIX}{_own_name(name)} for this package's"
                 )
+            continue
+        if split_block(name):
             continue
         where = f"{_file(d)}, row {i} {_text(row)}: "
         info = registry.find(name)
         if info is None:
             raise AttentionError(
                 f"{where}unknown module '{name}'{registry.did_you_mean(name)}; "
-                f"attention rows are {', '.join(registry.names())}"
+                f"attention rows are {', '.join(registry.names())}, and inside {', '.join(BLOCKS)}: C3_CBAM and so on"
             )
         if not isinstance(f, int):
             raise AttentionError(f"{where}{info.name} takes one input, not a list; write -1 or one row's number")
@@ -106,17 +127,18 @@ def find_attention(d: dict) -> dict[int, AttentionInfo]:
     return found
 
 
-def probe_channels(d: dict, ch: int, attention: dict[int, AttentionInfo]) -> dict[int, ChannelProbe]:
-    """Returns a probe for each row in `attention`, holding the channels that arrive there."""
+def probe_channels(d: dict, ch: int, attention: dict[int, AttentionInfo], inside: Iterable[int] = ()) -> dict[int, Any]:
+    """Returns a probe for each row in `attention`, holding the channels that arrive there, and the rows of `inside`."""
     d = copy.deepcopy(d)
     if d.get("scales") and not d.get("scale"):
         d["scale"] = next(iter(d["scales"]))  # as parse_model chooses it, which then warns; once is enough
     rows = [*d["backbone"], *d["head"]]
+    wanted = {*attention, *inside}
     for i in attention:
         rows[i][1:] = [1, PROBE, list(ChannelProbe.ARGUMENTS)]
     with torch.device("meta"):
-        layers, _ = _original({**d, "backbone": rows[: max(attention) + 1], "head": []}, ch, verbose=False)
-    return {i: layers[i] for i in attention}
+        layers, _ = _original({**d, "backbone": rows[: max(wanted) + 1], "head": []}, ch, verbose=False)
+    return {i: layers[i] for i in wanted}
 
 
 def install() -> None:
@@ -146,10 +168,15 @@ def canary() -> None:
     seen = [getattr(layers[i], "channels", None) for i in (2, 3)]
     if seen != [8, 16] or save != [0, 1]:
         raise AttentionError(f"the model parser of this ultralytics gave channels {seen} where [8, 16] arrive")
+    blocks.canary()
 
 
 def _file(d: dict) -> str:
     return d.get("yaml_file") or "model"
+
+
+def _own_name(name: str) -> str:
+    return registry.get(name).name if registry.find(name) else name
 
 
 def _text(row: list) -> str:

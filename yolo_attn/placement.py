@@ -1,0 +1,72 @@
+"""Attention put into whole models: from a YAML's name to a model dict, and from a model's name to its YAML text."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from yolo_attn import model_names, recipe, registry
+from yolo_attn.upstream import layout
+from yolo_attn.yaml_text import render
+
+PLACE_TEXTS = {
+    "backbone": "after the P3, P4 and P5 stages of the backbone",
+    "head": "before each input of the detection head",
+}
+
+
+def insert(
+    model: str | Path | dict, attention: str, at: str | Sequence[str] = model_names.DEFAULT_PLACE, **options
+) -> dict:
+    """Returns the model dict of `model` with attention put in.
+
+    Args:
+        model: A YAML's name or path, or a model dict, which is not changed.
+        attention: The operator's name.
+        at: One place or several: `yolo_attn.places`.
+        options: The operator's options.
+
+    Raises:
+        AttentionError: The operator, an option or a place is unknown, or the model has no such place.
+    """
+    loaded = layout.load(model)
+    return recipe.insert(loaded, attention, at, layout.layers(loaded), options)
+
+
+def remove(model: str | Path | dict) -> dict:
+    """Returns the model dict of `model` without any attention of this package: the base it was made from."""
+    return recipe.remove(layout.load(model))
+
+
+def compose(name: model_names.Name) -> dict:
+    """Returns the model dict that a name means."""
+    model = layout.load(f"{name.base}.yaml")
+    for attention, at in name.attention:
+        model = insert(model, attention, at)
+    return model
+
+
+def text(model: dict, stem: str, source: str) -> str:
+    """Returns the YAML text of a model dict.
+
+    Args:
+        model: The model dict.
+        stem: The stem of the file it is for. Where it names no scale, the model's own comes first, as the default.
+        source: What the heading says it was made from.
+    """
+    scale = model.get("scale")
+    if scale in model.get("scales", {}) and layout.scale_of(stem) != scale:
+        model = {**model, "scales": {scale: model["scales"][scale], **model["scales"]}}
+    return render(model, layout.layers(model), f"{source}\n\n    yolo train model={stem}.yaml data=shapes.yaml")
+
+
+def packaged_text(base: str, title: str, attention: str, at: str) -> str:
+    """Returns the text of a YAML that this package ships."""
+    file = f"{model_names.write(base, attention, [at])}.yaml"
+    model = compose(model_names.Name(base, [(attention, [at])]))
+    heading = (
+        f"{title} with {attention} {PLACE_TEXTS[at]}. AGPL-3.0\n"
+        f"Rendered by `python -m yolo_attn.models` from Ultralytics' {base}.yaml.\n\n"
+        f"    yolo train model={file.replace(base, base + 'n', 1)} data=shapes.yaml\n\n"
+        f"The letter after {base} picks the scale. Options go into a row's last brackets: "
+        f"[-1, 1, {attention}, [{{{next(iter(registry.get(attention).options))}: …}}]]"
+    )
+    return render(model, layout.layers(model), heading)

@@ -1,0 +1,222 @@
+"""Where attention can be put, in the field's words, and which rows of a model dict each word means.
+
+| place | means |
+|---|---|
+| `backbone` | after the block that ends each stage of the backbone, from P3 on |
+| `stages` | the same from P2 on |
+| `neck` | after the block that ends each stage of the neck, on the way down and up |
+| `head` | before each input of the head; nothing else reads it |
+| `backbone-P4`, `neck-P3`, `head-P5` | that level alone; a bare `P4` is `backbone-P4` |
+| `sppf` | after the spatial pyramid pooling |
+| `after:9` | after row 9 |
+| `in:backbone`, `in:neck-P4`, `in:9` | inside the bottlenecks of these blocks, before their residual sum |
+
+Pure functions on model dicts; what Ultralytics makes of each row comes in as `Layer`s.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from yolo_attn import registry
+from yolo_attn.errors import AttentionError
+from yolo_attn.rows import BLOCKS, split_block
+
+PARTS = ("backbone", "neck", "head")
+PLACES = (*PARTS, "stages", "sppf", "P2", "P3", "P4", "P5", "P6", "after", "in")  # the words that places begin with
+POOLING = {"SPP", "SPPF", "SPPELAN"}
+# What follows a stage's block, or branches off it, and is no block itself.
+NO_BLOCK = {*POOLING, "C2PSA", "PSA", "C2fPSA", "AIFI", "CBLinear", "ImagePoolingAttn"} | {
+    f"nn.{name}" for name in ("MaxPool2d", "ZeroPad2d", "Identity")
+}
+CONVOLUTIONS = {"Conv", "GhostConv", "DWConv", "SCDown", "AConv", "ADown"}
+MERGES = {"Concat", "nn.Upsample", "nn.ConvTranspose2d", "CBFuse"}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What Ultralytics makes of a row.
+
+    Attributes:
+        stride: Its output's stride in pixels; None where the output is no single map.
+        channels: Its output's channels; None where the output is no single map.
+        bottlenecks: How many bottlenecks it holds that attention can be put into.
+        parameters: Its parameters.
+        flops: Its floating point operations in one pass; None if unknown.
+    """
+
+    stride: int | None
+    channels: int | None = None
+    bottlenecks: int = 0
+    parameters: int = 0
+    flops: int | None = None
+
+    @property
+    def level(self) -> str:
+        """The pyramid level, `P3` for stride 8."""
+        return f"P{self.stride.bit_length() - 1}" if self.stride else ""
+
+
+class Step(NamedTuple):
+    """One attention to be put `after` row `row`, `in` its bottlenecks, or between it and the `head`."""
+
+    how: str
+    row: int
+
+
+def find_steps(model: dict, at: str | Sequence[str], layers: Sequence[Layer]) -> list[Step]:
+    """Returns the steps that the places `at` mean, each once.
+
+    Args:
+        model: The model dict.
+        at: A place, several joined by commas, or a sequence of places.
+        layers: What Ultralytics makes of each row before the last.
+
+    Raises:
+        AttentionError: A place is unknown or the model has no such place; the message says what there is.
+    """
+    words = [word.strip() for part in ([at] if isinstance(at, str) else at) for word in str(part).split(",")]
+    finder = _Finder(model, layers)
+    steps = [step for word in words for step in finder.find(word)]
+    return list(dict.fromkeys(steps))
+
+
+class _Finder:
+    """The places of one model."""
+
+    def __init__(self, model: dict, layers: Sequence[Layer]):
+        self.rows = [*model["backbone"], *model["head"]]
+        self.border = len(model["backbone"])
+        self.layers = layers
+        self.parts = {
+            "backbone": self._backbone(),
+            "neck": list(self._neck()),
+            "head": [row for row in self._sources(len(self.rows) - 1) if row >= 0 and layers[row].stride],
+        }
+
+    def find(self, word: str) -> list[Step]:
+        """Returns the steps that one word means."""
+        if match := re.fullmatch(r"in[-:]?(.+)", word, re.IGNORECASE):
+            return [Step("in", row) for row in self._with_bottlenecks(self._blocks(match[1], word), word)]
+        if match := re.fullmatch(r"after[-:]?(\d+)", word, re.IGNORECASE):
+            return [Step("after", self._behind(self._checked_map(int(match[1]))))]
+        if word.lower() == "sppf":
+            return [Step("after", self._behind(row)) for row in self._some(self._pooling(), word)]
+        if word.lower() == "stages":
+            return [Step("after", self._behind(row)) for row in self._some(self._levels(2), word)]
+        part, level = self._part_and_level(word)
+        rows = [row for row in self.parts[part] if level in ("", self.layers[row].level)]
+        if part == "backbone" and not level:
+            rows = self._levels(3)
+        self._some(rows, word)
+        return [Step("head", row) if part == "head" else Step("after", self._behind(row)) for row in rows]
+
+    def _part_and_level(self, word: str) -> tuple[str, str]:
+        match = re.fullmatch(r"(?:(backbone|neck|head)(?:[-:]?(P\d))?|(P\d))", word, re.IGNORECASE)
+        if not match:
+            raise AttentionError(
+                f"unknown place '{word}'{registry.nearest(word, PLACES)}; places are {self.there_are()}"
+            )
+        return (match[1] or "backbone").lower(), (match[2] or match[3] or "").upper()
+
+    def _pooling(self) -> list[int]:
+        return [i for i, row in enumerate(self.rows) if row[2] in POOLING]
+
+    def _levels(self, first: int) -> list[int]:
+        """Returns the ends of the backbone's stages from level `first` on."""
+        return [row for row in self.parts["backbone"] if self.layers[row].stride >= 2**first]  # type: ignore[operator]
+
+    def _blocks(self, place: str, word: str) -> list[int]:
+        """Returns the rows whose bottlenecks `in:` and `place` mean."""
+        if re.fullmatch(r"\d+", place):
+            return [int(place)]
+        steps = [step for step in self.find(place) if step.how != "head"]
+        if not steps or re.match("after|in|sppf", place, re.IGNORECASE):
+            raise AttentionError(f"'{word}' names no blocks; write in:backbone, in:neck, in:stages or in: and a row")
+        return [self._before(step.row) for step in steps]
+
+    def _with_bottlenecks(self, rows: list[int], word: str) -> list[int]:
+        """Returns `rows` if attention can be put into the bottlenecks of each."""
+        can = [i for i, layer in enumerate(self.layers) if layer.bottlenecks and self.rows[i][2] in BLOCKS]
+        for row in rows:
+            if row < len(self.rows) and (split := split_block(self.rows[row][2])):
+                raise AttentionError(f"'{word}': row {row}, {self.rows[row][2]}, has {split[1].name} inside already")
+        if bad := [row for row in rows if row not in can]:
+            names = ", ".join(f"{row} {self.rows[row][2]}" if row < len(self.rows) else str(row) for row in bad)
+            mend = ",".join(f"in:{row}" for row in [row for row in rows if row in can] or can)
+            mend = f"write {mend}" if mend else "this model has no block made of bottlenecks"
+            raise AttentionError(f"'{word}': row {names} has no bottlenecks to put attention into; {mend}")
+        return rows
+
+    def _checked_map(self, row: int) -> int:
+        """Returns `row` if its output is a map that attention can follow."""
+        if row >= len(self.layers):
+            raise AttentionError(f"nothing can follow row {row}; rows are 0 to {len(self.layers) - 1}")
+        if self.layers[row].stride is None:
+            raise AttentionError(f"attention cannot follow row {row}, {self.rows[row][2]}: its output is no single map")
+        return row
+
+    def _some(self, rows: list[int], word: str) -> list[int]:
+        if not rows:
+            raise AttentionError(f"this model has no '{word}'; places are {self.there_are()}")
+        return rows
+
+    def there_are(self) -> str:
+        """Returns this model's places, for an error line."""
+        found = []
+        for part, rows in self.parts.items():
+            levels = sorted({self.layers[row].level for row in rows})
+            found += [f"{part} ({', '.join(levels)})"] if rows else []
+        found += ["stages"] if self._levels(2) else []
+        found += ["sppf"] if self._pooling() else []
+        return ", ".join([*found, "after:ROW", "in:backbone, in:neck or in:ROW where there are bottlenecks"])
+
+    def _backbone(self) -> list[int]:
+        """Returns the row that ends each stage of the backbone, before any pooling that follows it."""
+        last: dict[int, int] = {}
+        for i, row in enumerate(self.rows[: self.border]):
+            stride = self.layers[i].stride
+            if stride and stride > 1 and row[2] not in NO_BLOCK and not registry.find(row[2]):
+                last[stride] = i
+        return sorted(last.values())
+
+    def _neck(self) -> Iterator[int]:
+        """Yields the row that ends each stage of the neck.
+
+        A stage is a run of rows of one stride, which begins anew where maps are merged. It ends at the rows that the
+        head reads; in a stage that the head does not read, at its last block.
+        """
+        end = len(self.rows) - 1
+        read_by_head = {self._before(row) for row in self._sources(end)}
+        run: list[int] = []
+        for i in range(self.border, end + 1):
+            row = self.rows[i]
+            new_run = i == end or isinstance(row[0], list) or self.layers[i].stride != self.layers[i - 1].stride
+            if new_run and run:
+                blocks = [j for j in run if self._is_neck_block(j)]
+                yield from [j for j in run if j in read_by_head] or blocks[-1:]
+                run = []
+            run.append(i)
+
+    def _is_neck_block(self, i: int) -> bool:
+        _, repeats, name, _ = self.rows[i]
+        if self.layers[i].stride is None or name in NO_BLOCK or name in MERGES or registry.find(name):
+            return False
+        return name not in CONVOLUTIONS or repeats > 1
+
+    def _sources(self, i: int) -> list[int]:
+        f = self.rows[i][0]
+        return [x if x >= 0 else i + x for x in (f if isinstance(f, list) else [f])]
+
+    def _behind(self, row: int) -> int:
+        """Returns the last of the attention rows that follow `row` already, or `row`; more attention comes after it."""
+        while row + 1 < len(self.layers) and registry.find(self.rows[row + 1][2]) and self._sources(row + 1) == [row]:
+            row += 1
+        return row
+
+    def _before(self, row: int) -> int:
+        """Returns the row that attention at `row` was put behind, or `row` if it is none."""
+        while row > 0 and registry.find(self.rows[row][2]):
+            row = self._sources(row)[0]
+        return row

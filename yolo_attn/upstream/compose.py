@@ -1,0 +1,88 @@
+"""Seam: `model=yolo26s-eca-head.yaml` works without a file; a file of that name comes first.
+
+Ultralytics' `yaml_model_load` looks for the file. Where there is none and the name is a base model's with attention
+(`yolo_attn.model_names`), the model dict is composed.
+"""
+
+import functools
+from pathlib import Path
+
+from ultralytics.nn import tasks
+from ultralytics.utils import LOGGER
+
+from yolo_attn import model_names
+from yolo_attn.errors import AttentionError
+from yolo_attn.upstream.rebind import rebind
+
+_original = tasks.yaml_model_load
+_told: set[str] = set()
+
+
+@functools.wraps(_original)
+def yaml_model_load(path):
+    try:
+        return _original(path)
+    except FileNotFoundError:
+        name = read(path)
+        if name is None:
+            raise
+    from yolo_attn import placement
+
+    model = placement.compose(name)
+    model["yaml_file"] = str(path)  # as Ultralytics writes it; errors about a row name it
+    _tell(Path(path), name)
+    return model
+
+
+def read(path: str | Path) -> model_names.Name | None:
+    """Returns what the name of a model YAML says, or None if it names no attention or a folder other than `models`.
+
+    Raises:
+        AttentionError: It names a base, and attention or a place that does not exist.
+    """
+    path = Path(path)
+    if path.suffix not in (".yaml", ".yml") or str(path.parent) not in (".", "models"):
+        return None
+    return model_names.read(path.stem, is_base)
+
+
+def is_base(stem: str) -> bool:
+    """Tells whether Ultralytics finds a model YAML of this stem."""
+    try:
+        _original(f"{stem}.yaml")
+    except Exception:
+        return False
+    return True
+
+
+def _tell(path: Path, name: model_names.Name) -> None:
+    """Says once what was composed, and how to save it."""
+    if path.stem in _told:
+        return
+    _told.add(path.stem)
+    what = " and ".join(f"{operator} at {', '.join(at)}" for operator, at in name.attention)
+    last, at = name.attention[-1]
+    before = "-".join([name.base, *(model_names.write("", *group)[1:] for group in name.attention[:-1])])
+    save = f"yolo-attn add {before}.yaml {last.lower()} at={','.join(at)} -o {path.name}"
+    LOGGER.info(f"yolo_attn: composed {path.name} = {name.base}.yaml with {what}; to save it: {save}")
+
+
+def install() -> None:
+    """Lets Ultralytics compose models by name."""
+    rebind(_original, yaml_model_load)
+
+
+def uninstall() -> None:
+    """Puts Ultralytics' own `yaml_model_load` back."""
+    rebind(yaml_model_load, _original)
+
+
+def canary() -> None:
+    """Loads a model by a name that has no file, and a base.
+
+    Raises:
+        AttentionError: The name is not composed, or the base is changed.
+    """
+    name = read("yolov8n-eca-head-P5.yaml")
+    if name != ("yolov8n", [("ECA", ["head-P5"])]) or tasks.yaml_model_load is not yaml_model_load:
+        raise AttentionError("the model files of this ultralytics are found in another way than by yaml_model_load")
