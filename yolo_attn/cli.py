@@ -1,7 +1,8 @@
 """The `yolo-attn` command. It only reads what was typed, `yolo-attn COMMAND key=value …`; the work is done elsewhere.
 
 A command is a function here: its name is the subcommand, its parameters are the keys, the first line of its docstring
-is its help, and what it returns is the exit status.
+is its help, and what it returns is the exit status. Words without `=` are the parameters in their order; `-o FILE` is
+`o=FILE`; a command with `**options` takes any key.
 """
 
 import difflib
@@ -19,6 +20,38 @@ def doctor() -> int:
     return doctor.run()
 
 
+def add(model: str, attention: str, at: str = "backbone", o: str = "", **options: str) -> int:
+    """Puts attention into a model YAML: yolo-attn add yolo26n.yaml cbam at=P5 reduction=8 -o my.yaml"""
+    from yolo_attn import placement
+
+    values = {name: _value(text) for name, text in options.items()}
+    with_attention = placement.insert(model, attention, at, **values)
+    said = " ".join([f"at={at}", *(f"{name}={text}" for name, text in options.items())])
+    return _write(with_attention, o, f"{model} with {attention} {said}")
+
+
+def remove(model: str, o: str = "") -> int:
+    """Takes all attention out of a model YAML: yolo-attn remove my.yaml -o base.yaml"""
+    from yolo_attn import placement
+
+    return _write(placement.remove(model), o, f"{model} without attention")
+
+
+def show(model: str, o: str = "", imgsz: str = "640") -> int:
+    """Prints a model's rows with their cost, and what attention adds; -o my.svg or my.png draws it."""
+    from yolo_attn import show
+
+    if not imgsz.isdecimal() or int(imgsz) < 32:
+        raise AttentionError(f"imgsz must be a number of pixels from 32 on, got '{imgsz}'")
+    print(show.text(model, int(imgsz)))
+    if o:
+        from yolo_attn import draw
+
+        draw.write(model, o)
+        print(f"\ndrawn: {o}")
+    return 0
+
+
 def version() -> int:
     """Prints the version of yolo_attn."""
     from yolo_attn import __version__
@@ -31,15 +64,21 @@ def usage() -> int:
     """Prints this help."""
     print("Attention for Ultralytics YOLO. Usage: yolo-attn COMMAND key=value ...\n")
     for name, command in COMMANDS.items():
-        keys = "".join(f" {key}=..." for key in inspect.signature(command).parameters)
-        print(f"  yolo-attn {name + keys:<12} {(command.__doc__ or '').splitlines()[0]}")
+        print(f"  yolo-attn {name:<8} {(command.__doc__ or '').splitlines()[0]}")
     print(
         "\nTraining, validation, prediction and export stay with the stock command: yolo train model=yolov5n-gam.yaml"
     )
     return 0
 
 
-COMMANDS: dict[str, Callable[..., int]] = {"doctor": doctor, "version": version, "help": usage}
+COMMANDS: dict[str, Callable[..., int]] = {
+    "add": add,
+    "remove": remove,
+    "show": show,
+    "doctor": doctor,
+    "version": version,
+    "help": usage,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,21 +108,61 @@ def read(arguments: list[str]) -> tuple[Callable[..., int], dict[str, str]]:
     Raises:
         AttentionError: There is no such command or key; the message gives the nearest.
     """
-    name, *pairs = [argument.lstrip("-") for argument in arguments] or ["help"]
+    name, *words = _joined(arguments) or ["help"]
     name = {"h": "help", "v": "version"}.get(name, name)
     if name not in COMMANDS:
         raise AttentionError(f"yolo-attn has no command '{name}'{_choices(name, COMMANDS)}")
-    known, keys = inspect.signature(COMMANDS[name]).parameters, {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if key not in known:
+    parameters = inspect.signature(COMMANDS[name]).parameters
+    known = {key: p for key, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+    required = [key for key, p in known.items() if p.default is p.empty]
+    keys: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals and key not in known and len(required) > len(keys):
+            key, equals, value = next(one for one in required if one not in keys), "=", word
+        if key not in known and len(known) == len(parameters):
             raise AttentionError(f"'yolo-attn {name}' has no key '{key}'{_choices(key, known)}")
-        if not equals:
+        if not equals or not value:
             raise AttentionError(f"'yolo-attn {name}' needs a value for '{key}': write {key}=...")
         keys[key] = value
-    if missing := [key for key, p in known.items() if p.default is p.empty and key not in keys]:
+    if missing := [key for key in required if key not in keys]:
         raise AttentionError(f"'yolo-attn {name}' also needs {', '.join(f'{key}=...' for key in missing)}")
     return COMMANDS[name], keys
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """Returns the words without leading dashes, `-o my.yaml` as the one word `o=my.yaml`."""
+    words: list[str] = []
+    for argument, before in zip(arguments, ["", *arguments], strict=False):
+        if words and before.startswith("-") and "=" not in before and len(words) > 1:
+            words[-1] += f"={argument}"
+        else:
+            words.append(argument.lstrip("-"))
+    return words
+
+
+def _value(text: str) -> object:
+    import yaml
+
+    return yaml.safe_load(text)
+
+
+def _write(model: dict, file: str, source: str) -> int:
+    """Prints a model dict as YAML, or writes it to `file` and says how to go on."""
+    from pathlib import Path
+
+    from yolo_attn import placement
+
+    path = Path(file or "my.yaml")
+    if path.suffix not in (".yaml", ".yml"):
+        raise AttentionError(f"'{file}' is no name for a model: write -o {path.stem or 'my'}.yaml")
+    text = placement.text(model, path.stem, source)
+    if not file:
+        print(text, end="")
+        return 0
+    path.write_text(text, encoding="utf-8")
+    print(f"{path} is {source}. Look at it: yolo-attn show {path}   Train it: yolo train model={path} data=...")
+    return 0
 
 
 def _choices(name: str, known: Iterable[str]) -> str:

@@ -81,8 +81,9 @@ def _install(name: str) -> None:
             return  # without it, somebody is just importing the seam itself: the next call finds it whole
         _installed.append(seam)  # before it works: what is half installed is taken back, too
         seam.install()
-        # A canary builds small modules; nobody's random numbers may change because we are installed.
-        with torch.random.fork_rng(devices=[]):
+        # A canary builds small modules; nobody's random numbers may change because we are installed. The import that
+        # brought us here may stand where no data is wanted, in `with torch.device("meta")`.
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             seam.canary()
     except Exception as error:
         raise version.refusal(f"does not fit ({type(error).__name__}: {error})") from error

@@ -10,6 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from ultralytics.nn import tasks
 
+from yolo_attn.errors import AttentionError
 from yolo_attn.places import Layer
 from yolo_attn.upstream import blocks
 
@@ -18,8 +19,22 @@ TEXTS, TEXT_SIZE = 80, 512  # what models that also read text are given: so many
 
 
 def load(model: str | Path | dict) -> dict:
-    """Returns the model dict of a YAML's name or path, as Ultralytics finds and reads it; a dict is copied."""
-    return copy.deepcopy(model) if isinstance(model, dict) else tasks.yaml_model_load(model)
+    """Returns the model dict of a YAML's name or path, as Ultralytics finds and reads it, or of a checkpoint.
+
+    Args:
+        model: The name or path, or a model dict, which is copied.
+
+    Raises:
+        AttentionError: There is no such file.
+    """
+    if isinstance(model, dict):
+        return copy.deepcopy(model)
+    try:
+        if Path(model).suffix == ".pt":
+            return copy.deepcopy(tasks.load_checkpoint(model)[0].yaml)
+        return tasks.yaml_model_load(model)
+    except FileNotFoundError as error:
+        raise AttentionError(f"{error}; give a model YAML such as yolo26n.yaml or yolo26n-cbam.yaml") from None
 
 
 def scale_of(stem: str) -> str:
@@ -77,6 +92,8 @@ def _run(layer, x: Any, text: torch.Tensor, last: bool) -> tuple[bool, Any, torc
     arguments = [x, text] if isinstance(layer, (tasks.C2fAttn, tasks.WorldDetect)) else [x]
     if not last:
         return True, layer(*arguments), text
+    if isinstance(getattr(layer, "stride", None), torch.Tensor):
+        layer.stride = torch.ones(len(layer.stride), device="cpu")  # its values are read where the anchors are made
     try:
         return True, layer(*arguments), text
     except Exception:  # a head may want more than maps, or numbers where there are none without data
