@@ -12,8 +12,8 @@ from yolo_attn.rows import split_block
 from yolo_attn.upstream import layout
 
 ATTENTION, PLAIN, FRAME, EDGE = "#f28e2b", "#eef2f7", "#8a94a3", "#9aa5b4"
-WIDTH, HEIGHT = 1.75, 0.36  # of a box, in inches
-COLUMN, SLOT, LANE_GAP = 2.75, 0.5, 0.3  # from box to box, and between two levels
+WIDTH, HEIGHT = 2.0, 0.36  # of a box, in inches
+COLUMN, SLOT, LANE_GAP = 2.9, 0.5, 0.3  # from box to box, and between two levels
 
 
 class Box(NamedTuple):
@@ -44,9 +44,9 @@ def figure(model: dict):
     boxes, lanes = _boxes(levels, columns, upward)
     width = COLUMN * max(columns) + WIDTH + 1.2
     height = max(bottom for _, bottom in lanes.values())
-    fig = Figure(figsize=(width, height + 1.2))
+    fig = Figure(figsize=(width, height + 1.3))
     axes = fig.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.set(xlim=(-1.2, width - 1.1), ylim=(height + 0.3, -0.9))
+    axes.set(xlim=(-1.2, width - 1.1), ylim=(height + 0.1, -1.2))
     axes.axis("off")
     for number, (level, (top, bottom)) in enumerate(sorted(lanes.items())):
         if number % 2 == 0:
@@ -57,16 +57,19 @@ def figure(model: dict):
     for i in range(len(rows)):
         for source in recipe.sources(rows, i):
             if source >= 0:
-                _edge(axes, boxes[source], boxes[i], lines[source].attention or lines[i].attention)
-    for line in lines:
-        _box(axes, boxes[line.number], line)
-    _heading(axes, model, lines, width)
+                _edge(axes, boxes, source, i, lines[source].attention)
+    for line in lines[:-1]:
+        _box(axes, boxes[line.number], HEIGHT, line)
+    inputs = [boxes[source].y for source in recipe.sources(rows, len(rows) - 1)]
+    middle = boxes[-1]._replace(y=(min(inputs) + max(inputs)) / 2)
+    _box(axes, middle, max(inputs) - min(inputs) + HEIGHT, lines[-1])
+    _heading(axes, model, lines)
     return fig
 
 
 def _levels(model: dict, lines: list[show.Line]) -> list[int]:
     """Returns each row's pyramid level; a row that gives no single map stands where its first input does."""
-    rows, levels = recipe.all_rows(model), []
+    rows, levels = recipe.all_rows(model), list[int]()
     for i, line in enumerate(lines):
         source = recipe.sources(rows, i)[0]
         levels.append(line.layer.stride.bit_length() - 1 if line.layer.stride else levels[source] if source >= 0 else 0)
@@ -81,7 +84,8 @@ def _columns(model: dict, levels: list[int]) -> tuple[list[int], set[int]]:
     before_head = [
         i for i in range(border, end) if registry.find(rows[i][2]) and rows[i][0] != -1 and readers[i] == [end]
     ]
-    columns, upward, column = [0], set(), 0
+    columns, column = [0], 0
+    upward: set[int] = set()
     for i in range(1, end):
         if i in before_head:
             columns.append(-1)
@@ -104,7 +108,8 @@ def _boxes(levels: list[int], columns: list[int], upward: set[int]) -> tuple[lis
     stacks: dict[tuple[int, int], list[int]] = {}
     for i, place in enumerate(zip(levels[:-1], columns[:-1], strict=True)):
         stacks.setdefault(place, []).append(i)
-    lanes, top = {}, 0.0
+    lanes: dict[int, tuple[float, float]] = {}
+    top = 0.0
     for level in sorted(set(levels[:-1])):
         slots = max(len(stack) for (one, _), stack in stacks.items() if one == level)
         lanes[level] = (top, top + slots * SLOT + LANE_GAP)
@@ -112,20 +117,20 @@ def _boxes(levels: list[int], columns: list[int], upward: set[int]) -> tuple[lis
     boxes = [Box(columns[-1], top / 2)] * len(levels)
     for (level, column), stack in stacks.items():
         upper, lower = lanes[level]
-        for place, i in enumerate(stack):
-            offset = LANE_GAP / 2 + (place + 0.5) * SLOT
+        for slot, i in enumerate(stack):
+            offset = LANE_GAP / 2 + (slot + 0.5) * SLOT
             boxes[i] = Box(column, lower - offset if column in upward else upper + offset)
     return boxes, lanes
 
 
-def _box(axes, box: Box, line: show.Line) -> None:
+def _box(axes, box: Box, height: float, line: show.Line) -> None:
     from matplotlib.patches import FancyBboxPatch, Rectangle
 
     x, (_, _, name, _) = box.column * COLUMN, line.row
     inside = bool(split_block(name))
     whole = line.attention and not inside
     shape = FancyBboxPatch(
-        (x, box.y - HEIGHT / 2), WIDTH, HEIGHT, boxstyle="round,pad=0,rounding_size=0.07", linewidth=1,
+        (x, box.y - height / 2), WIDTH, height, boxstyle="round,pad=0,rounding_size=0.07", linewidth=1,
         facecolor=ATTENTION if whole else PLAIN, edgecolor=ATTENTION if line.attention else FRAME, zorder=3,
     )  # fmt: skip
     axes.add_patch(shape)
@@ -136,7 +141,7 @@ def _box(axes, box: Box, line: show.Line) -> None:
     ink = "white" if whole else "#1f2937"
     label = name.removeprefix("nn.") + (f" ×{line.row[1]}" if line.row[1] > 1 else "")
     axes.text(x + 0.07, box.y, f"{line.number}", fontsize=7, color=ink, va="center", alpha=0.75, zorder=5)
-    axes.text(x + 0.3, box.y, label, fontsize=8.5, color=ink, va="center", zorder=5,
+    axes.text(x + 0.32, box.y, label, fontsize=8.5 if len(label) < 17 else 6.5, color=ink, va="center", zorder=5,
               weight="bold" if line.attention else "normal")  # fmt: skip
     if line.layer.channels:
         right = x + WIDTH - (0.2 if inside else 0.07)
@@ -145,31 +150,36 @@ def _box(axes, box: Box, line: show.Line) -> None:
         )
 
 
-def _edge(axes, source: Box, target: Box, attention: bool) -> None:
+def _edge(axes, boxes: list[Box], source: int, target: int, attention: bool) -> None:
     from matplotlib.patches import FancyArrowPatch
 
-    x0, x1 = source.column * COLUMN, target.column * COLUMN
-    if source.column == target.column and abs(source.y - target.y) < 3 * SLOT:
-        sign = 1 if target.y > source.y else -1
-        start = (x0 + WIDTH / 2, source.y + sign * HEIGHT / 2)
-        stop = (x0 + WIDTH / 2, target.y - sign * HEIGHT / 2)
-        bend = "arc3"
-    elif source.column == target.column:
-        start, stop = (x0 + WIDTH, source.y), (x0 + WIDTH, target.y)
-        bend = f"arc3,rad={-0.3 if target.y > source.y else 0.3}"
+    one, other = boxes[source], boxes[target]
+    x0, x1 = one.column * COLUMN, other.column * COLUMN
+    low, high = sorted((one.y, other.y))
+    between = [box for box in boxes if box.column == one.column and low < box.y < high]
+    bend = "arc3"
+    if target == len(boxes) - 1:  # the head is as high as its inputs are apart
+        start, stop = (x0 + WIDTH, one.y), (x1, one.y)
+    elif one.column != other.column:
+        start, stop = (x0 + WIDTH, one.y), (x1, other.y)
+        bend = "arc3" if other.column > one.column else "arc3,rad=0.2"
+    elif not between:
+        half = HEIGHT / 2 if other.y > one.y else -HEIGHT / 2
+        start, stop = (x0 + WIDTH / 2, one.y + half), (x0 + WIDTH / 2, other.y - half)
     else:
-        start, stop = (x0 + WIDTH, source.y), (x1, target.y)
-        bend = "arc3" if target.column > source.column else "arc3,rad=0.2"
+        start, stop = (x0 + WIDTH, one.y), (x0 + WIDTH, other.y)
+        bend = f"arc3,rad={-0.3 if other.y > one.y else 0.3}"
     axes.add_patch(
         FancyArrowPatch(
             start, stop, connectionstyle=bend, arrowstyle="-|>", mutation_scale=8, shrinkA=0, shrinkB=0,
-            linewidth=1.4 if attention else 1.0, color=ATTENTION if attention else EDGE, zorder=2,
+            linewidth=1.5 if attention else 1.0, color=ATTENTION if attention else EDGE, zorder=2,
         )
     )  # fmt: skip
 
 
-def _heading(axes, model: dict, lines: list[show.Line], width: float) -> None:
-    name = model.get("yaml_file") or "model"
-    axes.text(-1.15, -0.62, Path(name).stem, fontsize=15, weight="bold", color="#1f2937", va="center")
-    texts = show.summary(model, lines)
-    axes.text(-1.15, -0.28, "   ".join(texts), fontsize=9, color="#4a5565", va="center")
+def _heading(axes, model: dict, lines: list[show.Line]) -> None:
+    name = Path(model.get("yaml_file") or "model").stem
+    total, *more = show.summary(model, lines)
+    axes.text(-1.15, -0.92, name, fontsize=15, weight="bold", color="#1f2937", va="center")
+    for y, text in ((-0.56, "   ".join([total, *more[:1]])), (-0.28, "".join(more[1:]))):
+        axes.text(-1.15, y, text, fontsize=9, color="#4a5565", va="center")
