@@ -65,20 +65,21 @@ def read_places(words: list[str]) -> list[str]:
         AttentionError: A word is no place.
     """
     places: list[str] = []
-    inside, part = "", ""  # what the words before say about a level
-    for word in words:
+    inside, part = "", ""  # what the words before say about a level or a number
+    for before, word in zip(["", *words], words, strict=False):
         lower = word.lower()
-        if inside.endswith(":") and re.fullmatch(r"\d+", word):
+        if inside and re.fullmatch(r"\d+", word):
             places.append(inside + word)
         elif lower in ("in", "after"):
             inside, part = f"{lower}:", ""
         elif re.fullmatch(r"p\d", lower):
-            if places and part and places[-1] == inside + part:
+            inside = "" if inside == "after:" else inside
+            if part and places[-1] == inside + part:
                 places.pop()  # the level says which of them
             places.append(f"{inside}{part}-{word.upper()}" if part else inside + word.upper())
-        elif lower in (*PARTS, "stages") or (lower == "sppf" and not inside):
+        elif lower in (*PARTS, "stages", "sppf"):
+            inside = inside if before.lower() == "in" else ""
             part = lower if lower in PARTS else ""
-            inside = inside if not places or places[-1:] and words[words.index(word) - 1].lower() == "in" else ""
             places.append(inside + lower)
         else:
             hint = registry.nearest(word, PLACES) or registry.did_you_mean(word)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from yolo_attn import model_names, recipe, registry
 from yolo_attn.upstream import layout
+from yolo_attn.upstream.compose import compose
 from yolo_attn.yaml_text import render
 
 PLACE_TEXTS = {
@@ -34,14 +35,6 @@ def insert(
 def remove(model: str | Path | dict) -> dict:
     """Returns the model dict of `model` without any attention of this package: the base it was made from."""
     return recipe.remove(layout.load(model))
-
-
-def compose(name: model_names.Name) -> dict:
-    """Returns the model dict that a name means."""
-    model = layout.load(f"{name.base}.yaml")
-    for attention, at in name.attention:
-        model = insert(model, attention, at)
-    return model
 
 
 def text(model: dict, stem: str, source: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from ultralytics.nn import tasks
 from ultralytics.utils import LOGGER
 
-from yolo_attn import model_names
+from yolo_attn import model_names, recipe
 from yolo_attn.errors import AttentionError
+from yolo_attn.upstream import layout
 from yolo_attn.upstream.rebind import rebind
 
 _original = tasks.yaml_model_load
@@ -26,11 +27,21 @@ def yaml_model_load(path):
         name = read(path)
         if name is None:
             raise
-    from yolo_attn import placement
-
-    model = placement.compose(name)
+    model = compose(name)
     model["yaml_file"] = str(path)  # as Ultralytics writes it; errors about a row name it
     _tell(Path(path), name)
+    return model
+
+
+def compose(name: model_names.Name) -> dict:
+    """Returns the model dict that a name means.
+
+    Raises:
+        AttentionError: The base has no such place.
+    """
+    model = layout.load(f"{name.base}.yaml")
+    for attention, at in name.attention:
+        model = recipe.insert(model, attention, at, layout.layers(model))
     return model
 
 

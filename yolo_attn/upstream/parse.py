@@ -59,13 +59,13 @@ def parse_model(d, ch, verbose=True):
         AttentionError: An attention row cannot be built as its author meant; the message names file, row and mend.
     """
     attention = find_attention(d)
-    texts = [_text(row) for row in [*d["backbone"], *d["head"]]]
-    plain = copy.deepcopy(d)
-    rows = [*plain["backbone"], *plain["head"]]
-    inside = blocks.take(rows)
-    if not attention and not inside:
+    rows = [*d["backbone"], *d["head"]]
+    if not attention and not any(split_block(row[2]) for row in rows):
         return _original(d, ch, verbose)
-    d = plain
+    texts = [_text(row) for row in rows]
+    d = copy.deepcopy(d)
+    rows = [*d["backbone"], *d["head"]]
+    inside = blocks.take(rows)
     probes = probe_channels(d, ch, attention, inside)
     for i, info in attention.items():
         where = f"{_file(d)}, row {i} {texts[i]}: "
