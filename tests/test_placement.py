@@ -1,6 +1,6 @@
 """Placement: every base model and place, the graph before and after, blocks with attention inside, names without files.
 
-A sample of base × place runs by default, with the operators in turn. All of them, about five minutes:
+A sample of base × place runs by default, with the operators in turn. All of them, some ten minutes:
 
     YOLO_ATTN_ALL=1 python -m pytest tests/test_placement.py
 """

@@ -9,7 +9,6 @@ import pytest
 import torch
 from ultralytics.data import utils
 from ultralytics.engine.exporter import Exporter
-from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.nn import tasks
 from ultralytics.utils import checks
 
