@@ -11,6 +11,8 @@ from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.registry import AttentionInfo
 
+IDENTITY, PAPER = STARTS = ("identity", "paper")  # what a row may say of its first step
+
 # Ultralytics' blocks that are made of bottlenecks: attention goes inside these, before each residual sum.
 BLOCKS = ("A2C2f", "Bottleneck", "BottleneckCSP", "C2", "C2f", "C2fAttn", "C3", "C3k2", "C3x", "RepNCSPELAN4")
 
@@ -57,6 +59,26 @@ def read_options(info: AttentionInfo, args: list, channels: int, scaled: Callabl
     option = next(name for name in info.options if len({str(reading[name]) for reading in readings}) > 1)
     forms = " or ".join(f"[{{{option}: {reading[option]}}}]" for reading in readings)
     raise AttentionError(f"these numbers have {len(readings)} meanings where {channels} channels arrive; write {forms}")
+
+
+def read_start(row: list) -> str | None:
+    """Returns what a row's `[…, {start: identity}]` says, or None where it says nothing.
+
+    Raises:
+        AttentionError: It is no word that is known.
+    """
+    args = row[3]
+    start = args[-1].get("start") if args and isinstance(args[-1], dict) else None
+    if start not in (*STARTS, None):
+        raise AttentionError(f"option 'start' of {row[2]} must be {' or '.join(STARTS)}, got {start!r}")
+    return start
+
+
+def write_start(row: list, start: str | None) -> None:
+    """Makes a row say `start`, or nothing, in place."""
+    named = args.pop() if (args := row[3]) and isinstance(args[-1], dict) else {}
+    named = {name: value for name, value in named.items() if name != "start"} | ({"start": start} if start else {})
+    row[3] = [*args, *([named] if named else [])]
 
 
 def _readings(

@@ -1,6 +1,7 @@
 """What every attention operator shares: x ← x · g(x) for one gate after another, and the deploy form of it."""
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Iterable
 from typing import ClassVar
@@ -18,6 +19,9 @@ class Attention(nn.Module):
     (methods or submodules) in `gates`; each maps `(N, C, H, W)` to a tensor that broadcasts against it. An operator
     that is no gate overrides `forward`. Every option of `__init__` is kept as an attribute of the same name.
 
+    `start_as_identity` makes each gate g into 1 + a · (g − 1), with one learnt number a per gate, 0 to begin with: the
+    network starts as the one that the attention was put into, and `blend` shows how much of each gate it has taken up.
+
     Shapes: `(N, C, H, W)` → `(N, C, H, W)`, any H, W ≥ 1.
 
     Raises:
@@ -25,6 +29,8 @@ class Attention(nn.Module):
     """
 
     gates: ClassVar[tuple[str, ...]]
+    starts_as_identity: ClassVar[bool] = False  # True: the paper's own initialisation is the identity
+    blend: nn.Parameter | None
 
     def __init__(self, channels: int):
         super().__init__()
@@ -32,9 +38,27 @@ class Attention(nn.Module):
         if not isinstance(channels, int) or isinstance(channels, bool) or channels < 1:
             raise AttentionError(f"channels of {type(self).__name__} must be a positive whole number, got {channels!r}")
         self.channels = channels
+        self.register_parameter("blend", None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return multiply_gates(x, [getattr(self, name) for name in self.gates])
+        return multiply_gates(x, self.blended_gates())
+
+    def blended_gates(self) -> list[Callable[[torch.Tensor], torch.Tensor]]:
+        """Returns the gates as `forward` multiplies them, each blended with 1 after an identity start."""
+        gates = [getattr(self, name) for name in self.gates]
+        if self.blend is None:
+            return gates
+        return [functools.partial(blended, gate, share) for gate, share in zip(gates, self.blend, strict=True)]
+
+    def start_as_identity(self) -> None:
+        """Makes the operator the identity, which training turns into attention.
+
+        The parameter `blend` is new then: call it before an optimizer is built. Where the paper's own start is the
+        identity, nothing changes.
+        """
+        if self.gates and not self.starts_as_identity:
+            like = next(self.parameters())
+            self.blend = nn.Parameter(torch.zeros(len(self.gates), device=like.device, dtype=like.dtype))
 
     def gate(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the product of the gates: what `x` is multiplied by, broadcastable to `(N, C, H, W)`.
@@ -43,8 +67,8 @@ class Attention(nn.Module):
             AttentionError: The operator is no gate.
         """
         product = None
-        for name in self.gates:
-            gate = getattr(self, name)(x)
+        for function in self.blended_gates():
+            gate = function(x)
             x = x * gate
             product = gate if product is None else product * gate
         if product is None:
@@ -55,7 +79,10 @@ class Attention(nn.Module):
         """Returns an equivalent module for inference and export; this one is left as it is."""
         twin = copy.deepcopy(self).eval()
         device = next(tensor.device for tensor in (*self.parameters(), *self.buffers()))
-        return Deployed(twin.deploy_gates(), self.describe()).to(device).eval().requires_grad_(False)
+        gates = twin.deploy_gates()
+        if twin.blend is not None:
+            gates = [BlendedGate(gate, share) for gate, share in zip(gates, twin.blend.detach(), strict=True)]
+        return Deployed(gates, self.describe()).to(device).eval().requires_grad_(False)
 
     def deploy_gates(self) -> list[nn.Module]:
         """Returns the gates as modules with every batch norm folded and every layout change gone."""
@@ -72,7 +99,13 @@ class Attention(nn.Module):
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def extra_repr(self) -> str:
-        return ", ".join([str(self.channels), *(f"{name}={getattr(self, name)}" for name in self.options())])
+        options = [f"{name}={getattr(self, name)}" for name in self.options()]
+        return ", ".join([str(self.channels), *options, *(["start=identity"] if self.blend is not None else [])])
+
+    def __setstate__(self, state: dict) -> None:
+        """Reads a pickle from before `blend`."""
+        super().__setstate__(state)
+        self._parameters.setdefault("blend", None)
 
 
 class Deployed(nn.Module):
@@ -88,6 +121,27 @@ class Deployed(nn.Module):
 
     def extra_repr(self) -> str:
         return self.source
+
+
+class BlendedGate(nn.Module):
+    """A gate after an identity start, for inference: a · g + (1 − a), two operations on the gate."""
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, gate: nn.Module, share: torch.Tensor):
+        super().__init__()
+        self.gate = gate
+        self.register_buffer("scale", share.clone())
+        self.register_buffer("shift", 1 - share)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.gate(x) * self.scale + self.shift
+
+
+def blended(gate: Callable[[torch.Tensor], torch.Tensor], share: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Returns 1 + share · (gate(x) − 1), in the form that is exact at a share of 0 and of 1."""
+    return gate(x) * share + (1 - share)
 
 
 def multiply_gates(x: torch.Tensor, gates: Iterable[Callable[[torch.Tensor], torch.Tensor]]) -> torch.Tensor:

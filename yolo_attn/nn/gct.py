@@ -32,6 +32,7 @@ class GCT(Attention):
     """
 
     gates: ClassVar = ("channel_attention",)
+    starts_as_identity: ClassVar = True
 
     def __init__(self, channels: int, l1: bool = False):
         super().__init__(channels)

@@ -31,6 +31,7 @@ class NonLocal(Attention):
     """
 
     gates: ClassVar = ()
+    starts_as_identity: ClassVar = True
 
     def __init__(self, channels: int, reduction: int = 2):
         super().__init__(channels)

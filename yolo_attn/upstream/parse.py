@@ -12,6 +12,7 @@ The channels come from `parse_model` too: the rows up to the last attention are 
 holds no data, with a probe in each attention row's place. A model without attention takes the original path.
 
 A row such as `[-1, 3, C3_CBAM, [256]]`, attention inside a block, is built as `C3`; see `yolo_attn.upstream.blocks`.
+A row's `start` is no option of the operator: what `{start: identity}` asks for is done to the built layer.
 """
 
 import copy
@@ -25,8 +26,9 @@ from ultralytics.utils.ops import make_divisible
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
+from yolo_attn.nn import Attention
 from yolo_attn.registry import AttentionInfo
-from yolo_attn.rows import BLOCKS, read_options, split_block
+from yolo_attn.rows import BLOCKS, IDENTITY, read_options, read_start, split_block, write_start
 from yolo_attn.upstream import blocks
 from yolo_attn.upstream.rebind import rebind
 
@@ -65,6 +67,7 @@ def parse_model(d, ch, verbose=True):
     texts = [_text(row) for row in rows]
     d = copy.deepcopy(d)
     rows = [*d["backbone"], *d["head"]]
+    identity = take_starts(rows, _file(d))
     inside = blocks.take(rows)
     probes = probe_channels(d, ch, attention, inside)
     for i, info in attention.items():
@@ -89,7 +92,42 @@ def parse_model(d, ch, verbose=True):
         layers, save = _original(d, ch, verbose)
     for i, block in inside.items():
         blocks.put(layers[i], block)
+    start_as_identity(layers, identity, verbose)
     return layers, save
+
+
+def take_starts(rows: list[list], file: str) -> list[int]:
+    """Takes `start` out of every row, in place, and returns the rows that are to start as the identity.
+
+    Raises:
+        AttentionError: A row asks for another start than there is.
+    """
+    found = {}
+    for i, row in enumerate(rows):
+        try:
+            found[i] = read_start(row)
+        except AttentionError as error:
+            raise AttentionError(f"{file}, row {i} {_text(row)}: {error}") from None
+        if found[i]:
+            write_start(row, None)
+    return [i for i, start in found.items() if start == IDENTITY]
+
+
+def start_as_identity(layers: torch.nn.Sequential, rows: list[int], verbose: bool) -> None:
+    """Makes the attention in each of `rows` start as the identity."""
+    for i in rows:
+        for module in layers[i].modules():
+            if isinstance(module, Attention):
+                module.start_as_identity()
+        if hasattr(layers[i], "np"):  # the number of parameters, which parse_model writes on a layer
+            layers[i].np = sum(p.numel() for p in layers[i].parameters())  # type: ignore[assignment]
+    if rows and verbose:
+        LOGGER.info(f"yolo_attn: {{start: identity}} in {rows_text(rows)}")
+
+
+def rows_text(rows: list[int]) -> str:
+    """Returns `row 5` or `rows 5, 9`."""
+    return f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows))}"
 
 
 def find_attention(d: dict) -> dict[int, AttentionInfo]:
