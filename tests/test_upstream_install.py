@@ -15,7 +15,19 @@ from ultralytics.utils import checks
 from yolo_attn import upstream
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import ECA
-from yolo_attn.upstream import blocks, checkpoints, compose, datasets, exporter, fuse, lookup, parse, presence
+from yolo_attn.upstream import (
+    blocks,
+    checkpoints,
+    compose,
+    datasets,
+    exporter,
+    fuse,
+    lookup,
+    parse,
+    presence,
+    training,
+    weights,
+)
 
 SEAMS = set(upstream.SEAMS)
 
@@ -265,6 +277,18 @@ def compose_finds_no_base(monkeypatch):
     monkeypatch.setattr(compose, "_original", lambda path: {}["gone"])
 
 
+def weights_do_not_follow(monkeypatch):
+    stock(monkeypatch, tasks.BaseModel, "load", weights._load)
+
+
+def weights_are_not_copied(monkeypatch):
+    monkeypatch.setattr(weights, "_load", lambda self, source: None)
+
+
+def training_is_not_reached(monkeypatch):
+    stock(monkeypatch, BaseTrainer, "_setup_train", training._setup_train)
+
+
 RED = (
     AttentionError,
     KeyError,
@@ -290,6 +314,9 @@ SABOTAGE = [
     (checkpoints, checkpoints_read_other_values),
     (exporter, exporter_is_not_reached),
     (presence, presence_adds_no_loss),
+    (weights, weights_do_not_follow),
+    (weights, weights_are_not_copied),
+    (training, training_is_not_reached),
 ]
 
 

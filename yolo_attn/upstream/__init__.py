@@ -19,9 +19,11 @@ SEAMS = {  # each by the module of Ultralytics that it hangs on
     "compose": "ultralytics.nn.tasks",
     "fuse": "ultralytics.nn.tasks",
     "checkpoints": "ultralytics.nn.tasks",
+    "weights": "ultralytics.nn.tasks",
     "datasets": "ultralytics.data.utils",
     "exporter": "ultralytics.engine.exporter",
     "presence": "ultralytics.engine.trainer",
+    "training": "ultralytics.engine.trainer",
 }
 
 _installed: list = []
