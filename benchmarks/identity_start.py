@@ -1,0 +1,81 @@
+"""Shows what putting attention into a trained network does to it before any further training, mAP50-95 at step 0.
+
+    python benchmarks/identity_start.py      # yolov5n, ten epochs at 160 pixels; about five minutes on two cores
+
+A base is trained on the built-in set. Each operator is put into its backbone twice, the base's weights are loaded, and
+both are validated as they are: one starts as the identity (what `pretrained=` does), one as its paper initialises it.
+Writes benchmarks/results/identity_start.csv.
+"""
+
+import argparse
+import copy
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+from machine import machine, write_rows
+
+from yolo_attn import recipe, registry
+from yolo_attn.rows import STARTS, write_start
+
+
+def put_in(base: dict, operator: str, start: str) -> dict:
+    """Returns the base with the operator after each stage of its backbone, told how to start."""
+    from yolo_attn.upstream import layout
+
+    model = recipe.insert(base, operator, "backbone", layout.strides(base))
+    for row in copy.copy(model["backbone"]):
+        if row[2] == operator:
+            write_start(row, start)
+    return model
+
+
+def accuracy(yolo, imgsz: int, device: str, folder: str) -> float:
+    """Returns mAP50-95 of a model as it is."""
+    metrics = yolo.val(
+        data="shapes.yaml", imgsz=imgsz, device=device, workers=0, project=folder, plots=False, verbose=False
+    )
+    return round(metrics.box.map, 4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", default="yolov5n")
+    parser.add_argument("--operators", nargs="*", default=registry.names())
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--imgsz", type=int, default=160)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    from ultralytics import YOLO
+
+    settings = (options.imgsz, options.device)
+    table = []
+    with tempfile.TemporaryDirectory() as folder:
+        base = YOLO(f"{options.base}.yaml")
+        base.train(
+            data="shapes.yaml", epochs=options.epochs, imgsz=options.imgsz, device=options.device, nbs=16, workers=0,
+            project=folder, name="base", plots=False, verbose=False,
+        )  # fmt: skip
+        weights = Path(base.trainer.last)
+        rows = {key: value for key, value in YOLO(weights).model.yaml.items() if key != "yaml_file"}
+        table.append({"operator": "none", "start": "", "mAP50-95": accuracy(YOLO(weights), *settings, folder)})
+        for operator in options.operators:
+            for start in STARTS:
+                file = Path(folder) / f"{options.base}-{operator.lower()}-{start}.yaml"
+                file.write_text(yaml.safe_dump(put_in(rows, operator, start)))
+                model = YOLO(file).load(weights)
+                table.append({"operator": operator, "start": start, "mAP50-95": accuracy(model, *settings, folder)})
+    print("| in the backbone of the trained base | start: identity | start: paper |\n|---|---|---|")
+    values = [f"{row['mAP50-95']:.4f}" for row in table]
+    print(f"| nothing | {values[0]} | {values[0]} |")
+    for operator, identity, paper in zip(options.operators, values[1::2], values[2::2], strict=True):
+        print(f"| {operator} | {identity} | {paper} |")
+    where = machine("ultralytics", "torch") | {"base": options.base, "epochs": options.epochs, "imgsz": options.imgsz}
+    print(f"written to {write_rows('identity_start', [row | where for row in table])}")
+
+
+if __name__ == "__main__":
+    main()
