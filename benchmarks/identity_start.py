@@ -8,7 +8,6 @@ Writes benchmarks/results/identity_start.csv.
 """
 
 import argparse
-import copy
 import sys
 import tempfile
 from pathlib import Path
@@ -18,19 +17,14 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 from machine import machine, write_rows
 
-from yolo_attn import recipe, registry
-from yolo_attn.rows import STARTS, write_start
+import yolo_attn
+from yolo_attn import registry
+from yolo_attn.rows import STARTS
 
 
 def put_in(base: dict, operator: str, start: str) -> dict:
     """Returns the base with the operator after each stage of its backbone, told how to start."""
-    from yolo_attn.upstream import layout
-
-    model = recipe.insert(base, operator, "backbone", layout.strides(base))
-    for row in copy.copy(model["backbone"]):
-        if row[2] == operator:
-            write_start(row, start)
-    return model
+    return yolo_attn.insert(base, operator, at="backbone", start=start)
 
 
 def accuracy(yolo, imgsz: int, device: str, folder: str) -> float:

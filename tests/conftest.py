@@ -1,5 +1,6 @@
 """What the tests share: settings of their own for Ultralytics, the built-in set, and the stock `yolo` command."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,13 +14,11 @@ import pytest
 CONFIG = Path(tempfile.mkdtemp(prefix="yolo_attn-tests-"))
 os.environ["YOLO_CONFIG_DIR"] = str(CONFIG)
 os.environ["YOLO_AUTOINSTALL"] = "false"
+SETTINGS = CONFIG / "Ultralytics" / "settings.json"
+SETTINGS.parent.mkdir()
+FOLDERS = {"datasets_dir": str(CONFIG / "datasets"), "runs_dir": str(CONFIG / "runs")}
+SETTINGS.write_text(json.dumps({**FOLDERS, "sync": False}))
 YOLO = Path(sys.executable).with_name("yolo")
-
-
-def pytest_sessionstart(session):
-    from ultralytics import settings
-
-    settings.update({"datasets_dir": str(CONFIG / "datasets"), "runs_dir": str(CONFIG / "runs"), "sync": False})
 
 
 def pytest_sessionfinish(session):

@@ -38,7 +38,7 @@ def test_everything_in_order():
     assert [name for name in NAMES if name not in in_order] == []
     assert version.supported() in in_order["ultralytics"]
     assert in_order["yolo"].startswith(str(BIN / "yolo"))
-    assert all(seam in in_order["patches"] for seam in doctor.SEAMS)
+    assert all(seam in in_order["patches"] for seam in boot.SEAMS)
     assert doctor.OFF not in output and "Traceback" not in errors
 
 

@@ -2,7 +2,7 @@
 
 A sample of base × place runs by default, with the operators in turn. All of them, some ten minutes:
 
-    YOLO_ATTN_ALL=1 python -m pytest tests/test_placement.py
+    pytest --all tests/test_placement.py
 """
 
 import copy
@@ -41,7 +41,14 @@ PLACES = [
     "after:3", "in:backbone", "in:neck", "in:P3", "backbone,head-P5,in:neck-P3",
 ]  # fmt: skip
 PAIRS = [(base, place) for base in BASES for place in PLACES]
-TRIED = PAIRS if os.environ.get("YOLO_ATTN_ALL") else PAIRS[:: len(PLACES) + 1]  # each base once, the places in turn
+SAMPLE = PAIRS[:: len(PLACES) + 1]  # each base once, the places in turn
+
+
+def pytest_generate_tests(metafunc):
+    """`pytest --all` takes every pair, other runs the sample."""
+    if metafunc.function is test_every_base_and_place:
+        pairs = PAIRS if metafunc.config.getoption("--all") else SAMPLE
+        metafunc.parametrize(("stem", "at"), pairs, ids=[" ".join(pair) for pair in pairs])
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -90,7 +97,6 @@ def graph(model: dict) -> list[tuple]:
     return found
 
 
-@pytest.mark.parametrize(("stem", "at"), TRIED, ids=[f"{stem} {at}" for stem, at in TRIED])
 def test_every_base_and_place(stem, at):
     model, layers = base(stem)
     before = copy.deepcopy(model)

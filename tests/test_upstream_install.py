@@ -9,6 +9,7 @@ import pytest
 import torch
 from ultralytics.data import utils
 from ultralytics.engine.exporter import Exporter
+from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.nn import tasks
 from ultralytics.utils import checks
 
@@ -38,6 +39,7 @@ import torch
 from ultralytics import YOLO
 import ultralytics.engine.exporter, ultralytics.engine.trainer, ultralytics.models.yolo, ultralytics.data.utils
 from ultralytics.engine.exporter import Exporter
+from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.nn import tasks
 

@@ -10,12 +10,13 @@ from ultralytics import YOLO
 from ultralytics.nn import tasks
 from ultralytics.utils import LOGGER
 
+import yolo_attn
 from yolo_attn import recipe
 from yolo_attn.export.parity import error
 from yolo_attn.nn import SE, Attention
 from yolo_attn.rows import write_start
 from yolo_attn.tolerance import TOLERANCE
-from yolo_attn.upstream import layout, training
+from yolo_attn.upstream import training
 from yolo_attn.upstream.correspondence import is_attention_row
 
 TENSORS = {"yolov5n": 427, "yolov8n": 355, "yolo11n-seg": 561, "yolo26n": 708, "yolov8n-cls": 158}
@@ -40,7 +41,7 @@ def with_attention(base: str | dict, *attention: tuple[str, str]) -> dict:
         if place == "head" and model["head"][-1][2] == "Classify":
             model = recipe.insert_after(model, 2, name)
         else:
-            model = recipe.insert(model, name, place, layout.strides(model))
+            model = yolo_attn.insert(model, name, at=place)
     return model
 
 
@@ -332,3 +333,28 @@ def test_from_scratch_attention_starts_as_in_its_paper(tmp_path, datasets, log):
     yolo.train(epochs=1, project=tmp_path, name="t", **TINY)
     assert "no pretrained weights: attention starts as in its paper in rows 5, 8, 11" in log.text
     assert not any("blend" in key for key in yolo.trainer.model.state_dict())
+
+
+@pytest.mark.parametrize(("base", "tensors"), [("yolov5n", 427), ("yolov8n", 355), ("yolo11n", 499), ("yolo26n", 708)])
+def test_every_tensor_follows_into_blocks_with_attention_inside(base, tensors, log):
+    source = pretrained(base)
+    model = build(yolo_attn.insert(rows_of(base), "SE", at=["in:backbone", "head"], reduction=4))
+    model.load(source)
+    assert f"Transferred {tensors}/{tensors} base tensors" in log.text
+    wanted = {
+        f"model.{mine.i}.{name}": tensor
+        for layer, mine in zip(source.model, base_layers(model), strict=True)
+        for name, tensor in layer.state_dict().items()
+    }
+    got = model.state_dict()
+    assert len(wanted) == tensors and all(torch.equal(got[key], tensor) for key, tensor in wanted.items())
+    plain, x = build(rows_of(base)).eval(), torch.rand(1, 3, 64, 64)
+    model.load(plain, verbose=False)
+    assert torch.equal(model.eval()(x)[0], plain(x)[0])  # every gate starts as the identity
+
+
+def test_insert_says_how_attention_starts():
+    model = yolo_attn.insert("yolov8n.yaml", "CBAM", at="P5", reduction=8, start="identity")
+    assert [-1, 1, "CBAM", [{"reduction": 8, "start": "identity"}]] in model["backbone"]
+    with pytest.raises(ValueError, match="option 'start' of CBAM must be identity or paper, got 'zero'"):
+        yolo_attn.insert("yolov8n.yaml", "CBAM", at="P5", start="zero")

@@ -6,11 +6,10 @@ Each run takes every operator on one of three base models, in turn; `pytest --al
 import pytest
 from ultralytics import YOLO
 from ultralytics.utils import YAML
-from ultralytics.utils.checks import check_yaml
 
-from yolo_attn import recipe, registry
+import yolo_attn
+from yolo_attn import registry
 from yolo_attn.nn import Attention
-from yolo_attn.upstream import layout
 
 BASES = ("yolov5", "yolo11", "yolo26")
 TURN = {(name, BASES[i % 3]) for i, name in enumerate(registry.names())}
@@ -21,9 +20,7 @@ TURN = {(name, BASES[i % 3]) for i, name in enumerate(registry.names())}
 def test_train_export_predict(name, base, tmp_path, datasets, request):
     if (name, base) not in TURN and not request.config.getoption("--all"):
         pytest.skip("not its turn; pytest --all takes every operator on every base")
-    model = YAML.load(check_yaml(f"{base}.yaml"))
-    model = recipe.insert_after(model, recipe.backbone_stages(model, layout.strides(model))[-1], name)  # P5
-    model = recipe.insert_before_head(model, name)
+    model = yolo_attn.insert(f"{base}.yaml", name, at=["P5", "head"])
     YAML.save(tmp_path / f"{base}n-zoo.yaml", model)
     yolo = YOLO(tmp_path / f"{base}n-zoo.yaml")
     yolo.train(

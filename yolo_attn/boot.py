@@ -7,12 +7,19 @@ nothing of yolo_attn beyond this file is loaded.
 import os
 import sys
 
-WATCHED = (
-    "ultralytics.nn.tasks",
-    "ultralytics.data.utils",
-    "ultralytics.engine.exporter",
-    "ultralytics.engine.trainer",
-)
+SEAMS = {  # the parts of the patch layer, each by the module of Ultralytics that it hangs on
+    "parse": "ultralytics.nn.tasks",
+    "lookup": "ultralytics.nn.tasks",
+    "compose": "ultralytics.nn.tasks",
+    "fuse": "ultralytics.nn.tasks",
+    "checkpoints": "ultralytics.nn.tasks",
+    "weights": "ultralytics.nn.tasks",
+    "datasets": "ultralytics.data.utils",
+    "exporter": "ultralytics.engine.exporter",
+    "presence": "ultralytics.engine.trainer",
+    "training": "ultralytics.engine.trainer",
+}
+WATCHED = tuple(dict.fromkeys(SEAMS.values()))
 
 
 def arm() -> None:

@@ -32,7 +32,6 @@ PACKAGES = {  # the module's name, and the name of its distribution without vari
     "onnxruntime": "onnxruntime",
     "onnxslim": "onnxslim",
 }
-SEAMS = {"parse", "lookup", "compose", "datasets", "fuse", "checkpoints", "exporter", "presence"}
 # Run by the interpreter of a `yolo` command, in the folder that the command itself puts in front of sys.path.
 PROBE = """
 import json, sys
@@ -142,7 +141,7 @@ def _patches() -> Iterator[Check]:
     upstream = sys.modules.get("yolo_attn.upstream")
     seams = upstream.installed() if upstream else []
     why = next((str(w.message) for w in caught if "yolo_attn" in str(w.message)), "")
-    if set(seams) >= SEAMS:
+    if set(seams) >= set(boot.SEAMS):
         yield Check(OK, "patches", f"are installed in this Python: {', '.join(seams)}")
     elif why:
         yield Check(OFF, "patches", why)
@@ -181,7 +180,7 @@ def _ask(command: Path) -> Check:
         error = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return Check(OFF, "yolo", f"{command} fails ({error}): pip install -U ultralytics in its environment")
     seen = json.loads(answers[-1])
-    if set(seen["seams"]) >= SEAMS:
+    if set(seen["seams"]) >= set(boot.SEAMS):
         return Check(OK, "yolo", f"{command} (ultralytics {seen['ultralytics']}) understands attention")
     if Path(seen["prefix"]).resolve() == Path(sys.prefix).resolve():
         return Check(OFF, "yolo", f"{command} does not understand attention: {_mend_hook()}")

@@ -23,7 +23,7 @@ def insert(
         model: A YAML's name or path, or a model dict, which is not changed.
         attention: The operator's name.
         at: One place or several: `yolo_attn.places`.
-        options: The operator's options.
+        options: The operator's options, and `start`: `identity` or `paper`.
 
     Raises:
         AttentionError: The operator, an option or a place is unknown, or the model has no such place.

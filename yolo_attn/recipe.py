@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.places import Layer, find_steps
-from yolo_attn.rows import check_options, split_block
+from yolo_attn.rows import check_options, check_start, split_block
 
 
 def insert(
@@ -24,13 +24,14 @@ def insert(
         attention: The operator's name, as in `yolo_attn.names()`.
         at: One place or several, as `yolo_attn.places` describes them.
         layers: What Ultralytics makes of each row before the last.
-        options: The operator's options.
+        options: The operator's options, and `start`: `identity` or `paper`.
 
     Raises:
         AttentionError: The operator, an option or a place is unknown, or the model has no such place.
     """
     info = registry.get(attention)
-    check_options(info, options or {})
+    check_start(info.name, (options or {}).get("start"))
+    check_options(info, {name: value for name, value in (options or {}).items() if name != "start"})
     steps = find_steps(model, at, layers)
     # Nothing below a row moves when something is inserted above it, so: from the last row to the first.
     for row in sorted({step.row for step in steps if step.how == "in"}):

@@ -69,9 +69,14 @@ def read_start(row: list) -> str | None:
     """
     args = row[3]
     start = args[-1].get("start") if args and isinstance(args[-1], dict) else None
-    if start not in (*STARTS, None):
-        raise AttentionError(f"option 'start' of {row[2]} must be {' or '.join(STARTS)}, got {start!r}")
+    check_start(row[2], start)
     return start
+
+
+def check_start(name: str, start: object) -> None:
+    """Raises AttentionError where `start` is no word that is known."""
+    if start not in (*STARTS, None):
+        raise AttentionError(f"option 'start' of {name} must be {' or '.join(STARTS)}, got {start!r}")
 
 
 def write_start(row: list, start: str | None) -> None:

@@ -9,22 +9,9 @@ import sys
 
 import torch
 
-from yolo_attn.boot import WATCHED
+from yolo_attn.boot import SEAMS, WATCHED
 from yolo_attn.errors import AttentionError
 from yolo_attn.upstream import messages, refuse, version
-
-SEAMS = {  # each by the module of Ultralytics that it hangs on
-    "parse": "ultralytics.nn.tasks",
-    "lookup": "ultralytics.nn.tasks",
-    "compose": "ultralytics.nn.tasks",
-    "fuse": "ultralytics.nn.tasks",
-    "checkpoints": "ultralytics.nn.tasks",
-    "weights": "ultralytics.nn.tasks",
-    "datasets": "ultralytics.data.utils",
-    "exporter": "ultralytics.engine.exporter",
-    "presence": "ultralytics.engine.trainer",
-    "training": "ultralytics.engine.trainer",
-}
 
 _installed: list = []
 _imported: set[str] = set()
