@@ -1,6 +1,6 @@
 """Shows what putting attention into a trained network does to it before any further training, mAP50-95 at step 0.
 
-    python benchmarks/identity_start.py      # yolov5n, ten epochs at 160 pixels; about five minutes on two cores
+    python -m benchmarks.identity_start      # yolov5n, ten epochs at 160 pixels; about five minutes on two cores
 
 A base is trained on the built-in set. Each operator is put into its backbone twice, the base's weights are loaded, and
 both are validated as they are: one starts as the identity (what `pretrained=` does), one as its paper initialises it.
@@ -8,16 +8,14 @@ Writes benchmarks/results/identity_start.csv.
 """
 
 import argparse
-import sys
+import csv
 import tempfile
 from pathlib import Path
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parent))
-from machine import machine, write_rows
-
 import yolo_attn
+from benchmarks.machine import RESULTS, machine, write_rows
 from yolo_attn import registry
 from yolo_attn.rows import STARTS
 
@@ -33,6 +31,17 @@ def accuracy(yolo, imgsz: int, device: str, folder: str) -> float:
         data="shapes.yaml", imgsz=imgsz, device=device, workers=0, project=folder, plots=False, verbose=False
     )
     return round(metrics.box.map, 4)
+
+
+def markdown() -> str:
+    """Returns the written results as a Markdown table."""
+    with (RESULTS / "identity_start.csv").open() as stream:
+        base, *rows = csv.DictReader(stream)
+    lines = ["| put in | start: identity | start: paper |", "|---|---|---|"]
+    lines.append(f"| nothing | {base['mAP50-95']} | {base['mAP50-95']} |")
+    for identity, paper in zip(rows[::2], rows[1::2], strict=True):
+        lines.append(f"| {identity['operator']} | {identity['mAP50-95']} | {paper['mAP50-95']} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -62,13 +71,9 @@ def main() -> None:
                 file.write_text(yaml.safe_dump(put_in(rows, operator, start)))
                 model = YOLO(file).load(weights)
                 table.append({"operator": operator, "start": start, "mAP50-95": accuracy(model, *settings, folder)})
-    print("| in the backbone of the trained base | start: identity | start: paper |\n|---|---|---|")
-    values = [f"{row['mAP50-95']:.4f}" for row in table]
-    print(f"| nothing | {values[0]} | {values[0]} |")
-    for operator, identity, paper in zip(options.operators, values[1::2], values[2::2], strict=True):
-        print(f"| {operator} | {identity} | {paper} |")
     where = machine("ultralytics", "torch") | {"base": options.base, "epochs": options.epochs, "imgsz": options.imgsz}
-    print(f"written to {write_rows('identity_start', [row | where for row in table])}")
+    file = write_rows("identity_start", [row | where for row in table])
+    print(f"{markdown()}\nwritten to {file}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Trains a model without and with each operator on the built-in set and shows how mAP50 grows, epoch by epoch.
 
-    python benchmarks/learning.py            # yolov5n, ten epochs at 160 pixels, about two minutes a model on two cores
+    python -m benchmarks.learning            # yolov5n, ten epochs at 160 pixels, about two minutes a model on two cores
 
 One seed and few images: the curves show that every operator learns, not which one is better.
 Writes benchmarks/results/learning.csv and learning.png.
@@ -8,13 +8,10 @@ Writes benchmarks/results/learning.csv and learning.png.
 
 import argparse
 import csv
-import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-from machine import RESULTS, machine, write_rows
-
+from benchmarks.machine import RESULTS, machine, write_rows
 from yolo_attn.models import OPERATORS
 
 

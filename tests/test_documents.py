@@ -7,6 +7,7 @@ from ultralytics.cfg import TASKS
 from ultralytics.utils import YAML
 
 import yolo_attn
+from benchmarks import identity_start
 from yolo_attn import models, recipe
 from yolo_attn.upstream import layout
 from yolo_attn.upstream.lookup import FOLDERS
@@ -31,6 +32,10 @@ def test_names_avoid_what_ultralytics_routes_elsewhere(rendered):
 
 def test_readme_table_is_the_registry():
     assert yolo_attn.table() in README.read_text(encoding="utf-8"), "write it again: python -m yolo_attn.registry"
+
+
+def test_readme_shows_the_committed_results():
+    assert identity_start.markdown() in README.read_text(encoding="utf-8"), "copy it from there: the results are new"
 
 
 def test_a_model_dict_is_left_alone_and_every_reader_follows():
