@@ -21,6 +21,12 @@ SETTINGS.write_text(json.dumps({**FOLDERS, "sync": False}))
 YOLO = Path(sys.executable).with_name("yolo")
 
 
+def pytest_configure(config):
+    import torch
+
+    torch.set_num_threads(1)  # the operators' maps are small here: on several threads they take many times as long
+
+
 def pytest_sessionfinish(session):
     shutil.rmtree(CONFIG, ignore_errors=True)
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tests.operators import CASES, IDS, make
-from tests.pasted import PastedCoordAtt, PastedGAM, paste
+from tests.pasted import PastedCoordAtt, PastedGAM
 from yolo_attn.nn import CBAM, ECA, GAM, SE, CoordAtt
 from yolo_attn.tolerance import TOLERANCE
 
@@ -137,16 +137,6 @@ def test_gradients(name, options):
         return torch.func.functional_call(module, dict(zip(keys, values, strict=True)), (x.detach(),)).sum()
 
     assert torch.autograd.gradcheck(train, tuple(parameters.values()), fast_mode=True)
-
-
-@main_case
-@pytest.mark.parametrize("training", [False, True])
-def test_the_pasted_form_of_the_same_mathematics(name, options, training):
-    if options.get("groups", 1) > 1:
-        pytest.skip("the pasted file shuffles the gate after its sigmoid: no form of the same mathematics exists")
-    module = make(name, options).train(training)
-    x = torch.randn(2, 32, 7, 5)
-    assert close(module(x).detach(), paste(module)(x).detach(), "float32")
 
 
 def test_state_dicts_of_the_files_in_circulation_load():

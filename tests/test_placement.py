@@ -51,15 +51,6 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(("stem", "at"), pairs, ids=[" ".join(pair) for pair in pairs])
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small tensors are slower on several threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @cache
 def base(stem: str) -> tuple[dict, list[places.Layer]]:
     """Returns a base's model dict and what becomes of its rows."""

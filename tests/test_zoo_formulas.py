@@ -18,8 +18,6 @@ from yolo_attn.nn.srm import SRM
 from yolo_attn.nn.triplet import TripletAttention
 from yolo_attn.tolerance import TOLERANCE
 
-torch.set_num_threads(1)
-
 
 class Slow:
     """The layers an equation is made of, in loops over float64 arrays, with the parameters of `module`, by name."""

@@ -7,7 +7,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels
-from yolo_attn.nn.layers import BatchNorm2d, bottleneck, fold
+from yolo_attn.nn.layers import BatchNorm2d, bottleneck, fold, largest
 
 
 class CBAM(Attention):
@@ -17,9 +17,9 @@ class CBAM(Attention):
     Mc = σ(MLP(avgpool F) + MLP(maxpool F)) with one shared MLP, Ms = σ(BN(conv 7×7 ([max; mean] over C))).
     The batch norm stands in the authors' code (Jongchan/attention-module), as do the biases of the MLP.
 
-    Differs from the paper: pooling is a plain reduction. Where several pixels tie for the maximum, they share its
-    gradient evenly; the authors' pooling gives all of it to one. That is what makes it deterministic on CUDA.
-    Ultralytics' own `CBAM` is another operator: no max pooling and no bottleneck in the channel gate.
+    Differs from the paper: pooling is a plain reduction instead of adaptive pooling, whose backward pass is not
+    deterministic on CUDA. Ultralytics' own `CBAM` is another operator: its channel gate has no max pooling and no
+    bottleneck.
 
     Args:
         channels: Channels C of the map.
@@ -48,7 +48,11 @@ class ChannelGate(nn.Module):
         self.mlp = bottleneck(channels, hidden)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (self.mlp(x.mean((2, 3), keepdim=True)) + self.mlp(x.amax((2, 3), keepdim=True))).sigmoid()
+        if self.training:
+            maximum = largest(x.flatten(2), 2, training=True).unsqueeze(3)
+        else:
+            maximum = x.amax((2, 3), keepdim=True)
+        return (self.mlp(x.mean((2, 3), keepdim=True)) + self.mlp(maximum)).sigmoid()
 
 
 class SpatialGate(nn.Module):
@@ -62,7 +66,7 @@ class SpatialGate(nn.Module):
         self.norm: nn.Module = BatchNorm2d(1, momentum=0.01)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pooled = torch.cat((x.amax(1, keepdim=True), x.mean(1, keepdim=True)), 1)
+        pooled = torch.cat((largest(x, 1, self.training), x.mean(1, keepdim=True)), 1)
         return self.norm(self.conv(pooled)).sigmoid()
 
     def fold(self) -> None:

@@ -107,6 +107,8 @@ class ContextGate(nn.Module):
 
 def aggregate(x: torch.Tensor, logits: torch.Tensor, codewords: torch.Tensor) -> torch.Tensor:
     """Returns K · mean over the pixels of a_k · (x − d_k), `(N, C, K)`, from `logits` `(N, K, H, W)` of a."""
+    # Shares below e⁻⁶⁰ change nothing, but a CPU takes many times as long for numbers near the smallest it can write.
+    logits = (logits - logits.detach().amax(1, keepdim=True)).clamp(min=-60)
     share = logits.softmax(1) * (codewords.shape[0] / (x.shape[2] * x.shape[3]))
     mass = share.sum((2, 3)).unsqueeze(1).to(x.dtype)
     # In this order the map x stays as it lies, and only the K assignments are transposed.

@@ -68,7 +68,8 @@ def attend(x: torch.Tensor, theta: nn.Module, phi: nn.Module, g: nn.Module) -> t
     pooled = nn.functional.max_pool2d(x, 2, ceil_mode=True)
     query, key, value = (tokens(y) for y in (theta(x), phi(pooled), g(pooled)))
     attended = nn.functional.scaled_dot_product_attention(query, key, value)
-    return attended.transpose(2, 3).reshape(x.shape[0], -1, x.shape[2], x.shape[3])
+    # Copied: as a view it would lie channels last, and every layer behind it, forwards and backwards, with it.
+    return attended.transpose(2, 3).contiguous().view(x.shape[0], -1, x.shape[2], x.shape[3])
 
 
 def tokens(x: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
-from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.nn.layers import BatchNorm2d, fold, largest
 
 
 class TripletAttention(Attention):
@@ -22,8 +22,6 @@ class TripletAttention(Attention):
     The same function with the rotation left out: reducing the map over H and laying the small `(N, 2, C, W)` result
     before the convolution equals rotating the map, reducing it over its first dimension and rotating it back. As the
     mean of three gated copies is one copy gated by the mean, the map is multiplied once.
-
-    Differs from the paper: where several values tie for the maximum, they share its gradient evenly.
 
     Args:
         channels: Channels C of the map; no parameter depends on it.
@@ -67,7 +65,7 @@ class PlaneGate(nn.Module):
         self.conv: nn.Module = nn.Sequential(OrderedDict(conv=conv, bn=BatchNorm2d(1, momentum=0.01)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pooled = torch.cat((x.amax(self.dim, keepdim=True), x.mean(self.dim, keepdim=True)), self.dim)
+        pooled = torch.cat((largest(x, self.dim, self.training), x.mean(self.dim, keepdim=True)), self.dim)
         # Small, two lines for a whole dimension; swapped with the channels they lie as after the paper's rotation.
         return self.conv(pooled.transpose(1, self.dim)).sigmoid().transpose(1, self.dim)
 
