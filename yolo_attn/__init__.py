@@ -26,7 +26,7 @@ def get(name: str):
 
 
 def table() -> str:
-    """Returns the operators as a Markdown table: name, kind, paper, year, options."""
+    """Returns the operators as a Markdown table: name, kind, paper, year, parameters, options."""
     from yolo_attn import registry
 
     return registry.table()

@@ -53,6 +53,12 @@ class AttentionInfo:
         """The options a row may set, with their defaults."""
         return self.cls.options()
 
+    def parameters(self, channels: int, **options) -> int:
+        """Returns how many parameters the operator has on a map of `channels`."""
+        return sum(parameter.numel() for parameter in self.cls(channels, **options).parameters())
+
+
+CHANNELS = 256  # of the table's counts
 
 OPERATORS = (
     AttentionInfo(
@@ -186,7 +192,7 @@ OPERATORS = (
     AttentionInfo(
         name="BiAttention",
         cls=BiAttention,
-        kind="channel and spatial",
+        kind="channel",
         title="products of a pixel's features, weighed by their mean",
         paper="",
         year=2019,
@@ -242,11 +248,14 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def table() -> str:
     """Returns the operators as a Markdown table."""
-    rows = ["| row | kind | what it does | paper | options and their defaults |", "|---|---|---|---|---|"]
+    heads = ("row", "kind", "what it does", "paper", f"parameters at {CHANNELS} channels", "options and their defaults")
+    rows = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for info in OPERATORS:
         link = f"[{info.year}](https://arxiv.org/abs/{info.paper})" if info.paper else str(info.year)
         options = ", ".join(f"`{option}: {_yaml(default)}`" for option, default in info.options.items())
-        rows.append(f"| `{info.name}` | {info.kind} | {info.title} | {link} | {options} |")
+        rows.append(
+            f"| `{info.name}` | {info.kind} | {info.title} | {link} | {info.parameters(CHANNELS):,} | {options} |"
+        )
     return "\n".join(rows)
 
 
