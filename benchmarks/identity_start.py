@@ -59,8 +59,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         base = YOLO(f"{options.base}.yaml")
         base.train(
-            data="shapes.yaml", epochs=options.epochs, imgsz=options.imgsz, device=options.device, nbs=16, workers=0,
-            project=folder, name="base", plots=False, verbose=False,
+            data="shapes.yaml", fraction=0.5, epochs=options.epochs, imgsz=options.imgsz, device=options.device, nbs=16,
+            workers=0, project=folder, name="base", plots=False, verbose=False,
         )  # fmt: skip
         weights = Path(base.trainer.last)
         rows = {key: value for key, value in YOLO(weights).model.yaml.items() if key != "yaml_file"}

@@ -26,7 +26,7 @@ import psutil
 from yolo_attn.data.drawing import CLASSES, Array, box, crop, draw, polygon
 
 SETS = {"shapes": "detect", "shapes-seg": "segment", "shapes-cls": "classify"}  # folder and YAML -> task
-COUNTS = {"train": 400, "val": 64}  # images
+COUNTS = {"train": 800, "val": 64}  # images; three epochs outlast the 100 iterations that Ultralytics warms up for
 SEED = 0
 FORMAT = 1  # raise it when anything drawn or written changes: sets of another format are drawn again
 MANIFEST = "shapes.json"

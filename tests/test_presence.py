@@ -25,8 +25,10 @@ def trained(request, tmp_path, datasets):
     model = tmp_path / "yolov5n-enc.yaml"
     model.write_text(text)
     yolo = YOLO(model)
-    yolo.train(data=data, epochs=1, imgsz=64, fraction=0.1, batch=8, workers=0, plots=False, project=tmp_path, name="t",
-               device="cpu")  # fmt: skip
+    yolo.train(
+        data=data, epochs=1, imgsz=64, fraction=0.05, batch=8, workers=0, plots=False, project=tmp_path, name="t",
+        device="cpu",
+    )  # fmt: skip
     return yolo.trainer
 
 

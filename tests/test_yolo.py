@@ -13,7 +13,7 @@ from tests.conftest import YOLO
 from yolo_attn.upstream import lookup
 
 # 32 images of 64 pixels: enough for every step of every command to be taken.
-FAST = ("imgsz=64", "fraction=0.1", "batch=8", "workers=0", "plots=False", "exist_ok=True")
+FAST = ("imgsz=64", "fraction=0.05", "batch=8", "workers=0", "plots=False", "exist_ok=True")
 MODELS = [
     "yolov5n-gam", "yolov5n-cbam", "yolo11n-eca", "yolo26n-coordatt",
     "yolov5n-gam-head", "yolo26n-cbam-head", "yolov5n-eca-head", "yolo11n-coordatt-head",

@@ -24,7 +24,7 @@ def test_train_export_predict(name, base, tmp_path, datasets, request):
     YAML.save(tmp_path / f"{base}n-zoo.yaml", model)
     yolo = YOLO(tmp_path / f"{base}n-zoo.yaml")
     yolo.train(
-        data="shapes.yaml", epochs=1, imgsz=64, fraction=0.04, batch=8, workers=0, plots=False, val=False,
+        data="shapes.yaml", epochs=1, imgsz=64, fraction=0.02, batch=8, workers=0, plots=False, val=False,
         project=tmp_path, name="t", device="cpu",
     )  # fmt: skip
     assert sum(isinstance(m, Attention) for m in yolo.trainer.model.modules()) == 4
