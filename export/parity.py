@@ -11,7 +11,7 @@ from yolo_attn.tolerance import TOLERANCE
 
 
 def check_onnx(
-    file: Path, model: torch.nn.Module, inputs: Iterable[torch.Tensor], dtype: str, detections: bool
+    file: Path, model: torch.nn.Module, inputs: Iterable[torch.Tensor], dtype: str, detections: slice | None
 ) -> float:
     """Returns the largest error of the ONNX file against `model` over the `inputs`.
 
@@ -20,7 +20,7 @@ def check_onnx(
         model: The PyTorch model in evaluation, with the same outputs.
         inputs: Images `(N, C, H, W)` in the model's dtype and on its device.
         dtype: The file's precision, which picks the tolerance: `float32` or `float16`.
-        detections: The first output is a list of detections in order of score (end-to-end heads, `nms=True`).
+        detections: Where the first output is a list of detections instead of a map of them: its columns with scores.
 
     Raises:
         AttentionError: The error is beyond the tolerance, or not a number.
@@ -37,7 +37,7 @@ def check_onnx(
         with torch.inference_mode():
             expected = [y.float().cpu().numpy() for y in tensors(model(x))]
         for got, want in zip(written, expected, strict=False):
-            largest = max(largest, error(got.astype(np.float32), want, detections and want.ndim == 3))
+            largest = max(largest, error(got.astype(np.float32), want, detections))
     if not largest <= TOLERANCE[dtype]:
         raise AttentionError(
             f"{file} differs from the PyTorch model by {largest:.1e}, tolerance {TOLERANCE[dtype]:.0e}; "
@@ -46,29 +46,30 @@ def check_onnx(
     return largest
 
 
-def error(got: np.ndarray, want: np.ndarray, detections: bool = False) -> float:
+def error(got: np.ndarray, want: np.ndarray, detections: slice | None = None) -> float:
     """Returns the largest error of one output, each channel measured against its own magnitude.
 
-    So that a box edge of 640 pixels does not hide an error in a score between 0 and 1. A list of detections in order
-    of score, `(N, detections, values)` with the score in place 4, is compared as a set: two whose scores tie may
+    So that a box edge of 640 pixels does not hide an error in a score between 0 and 1. A list of detections,
+    `(N, detections, values)` with scores in the columns `detections`, is compared as a set: two whose scores tie may
     change places.
     """
     if got.shape != want.shape:
         return float("inf")
-    if detections:
-        return max(_detections_error(g, w) for g, w in zip(got, want, strict=True))
+    if detections is not None and want.ndim == 3:
+        return max(_detections_error(g, w, detections) for g, w in zip(got, want, strict=True))
     other = tuple(axis for axis in range(want.ndim) if axis != 1)
     scale = np.maximum(np.abs(want).max(axis=other, initial=0.0, keepdims=True), 1.0)
     return _largest(np.abs(got - want) / scale)
 
 
-def _detections_error(got: np.ndarray, want: np.ndarray) -> float:
-    scores = _largest(np.abs(got[:, 4] - want[:, 4]))
+def _detections_error(got: np.ndarray, want: np.ndarray, scores: slice) -> float:
+    mine, theirs = (np.sort(detections[:, scores].max(axis=1)) for detections in (got, want))
+    apart = _largest(np.abs(mine - theirs))
     # Around the last place, a tie decides which detection is in the list at all: those are judged by score alone.
-    listed = want[want[:, 4] > want[-1, 4] + scores]
+    listed = want[want[:, scores].max(axis=1) > theirs[0] + apart]
     scale = np.maximum(np.abs(want).max(axis=0), 1.0)
     nearest = [np.abs((got - detection) / scale).max(axis=1).min() for detection in listed]
-    return _largest(np.array([scores, *nearest]))
+    return _largest(np.array([apart, *nearest]))
 
 
 def _largest(errors: np.ndarray) -> float:

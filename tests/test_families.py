@@ -103,6 +103,12 @@ def test_weights_follow_and_the_output_stays(stem, operator, at, caplog, record_
             assert error <= TOLERANCE["float32"]
 
 
+@pytest.mark.parametrize("name", ["yolov8n-eca-head", "yolo26n-eca-head"])
+def test_an_export_with_nms_in_the_graph_is_compared_too(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    YOLO(f"{name}.yaml").export(format="onnx", imgsz=64, nms=True, conf=0.001)
+
+
 def test_one_of_each_family_is_exported(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = (RTDETR if name.startswith("rtdetr") else YOLO)(f"{name}.yaml")

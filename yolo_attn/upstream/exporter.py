@@ -50,9 +50,16 @@ def check(exporter, file: Path) -> None:
         return
     dtype = "float16" if exporter.args.quantize == 16 else "float32"
     model = NMSModel(exporter.model, exporter.args) if exporter.args.nms else exporter.model
-    detections = bool(exporter.args.nms or exporter.metadata["end2end"])
-    largest = check_onnx(file, model, images(exporter), dtype, detections)
+    # torch's exporter puts the mode back that the wrapper came in, which is training's.
+    largest = check_onnx(file, model.eval(), images(exporter), dtype, score_columns(exporter))
     LOGGER.info(f"{prefix} ONNX agrees with PyTorch ✅ largest error {largest:.1e}, tolerance {TOLERANCE[dtype]:.0e}")
+
+
+def score_columns(exporter) -> slice | None:
+    """Returns where scores stand in an output that lists detections, or None where the output is no such list."""
+    if exporter.metadata["head"] == "RTDETRDecoder":
+        return slice(4, None)  # a score for each class, behind the box
+    return slice(4, 5) if exporter.args.nms or exporter.metadata["end2end"] else None
 
 
 def images(exporter) -> Iterator[torch.Tensor]:
