@@ -11,7 +11,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def machine(*packages: str) -> dict[str, str]:
     """Returns processor, Python and package versions as columns of a result row."""
-    columns = {"machine": _processor(), "python": platform.python_version()}
+    columns = {"machine": processor(), "python": platform.python_version()}
     return columns | {package: version(package) for package in ("yolo_attn", *packages)}
 
 
@@ -27,7 +27,7 @@ def write_rows(name: str, rows: Iterable[dict]) -> Path:
     return file
 
 
-def _processor() -> str:
+def processor() -> str:
     """Returns the processor's model name, which `platform` leaves out on Linux."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []

@@ -10,7 +10,6 @@ is listed apart: a wheel does not have it.
 """
 
 import argparse
-import csv
 import datetime
 import os
 import platform
@@ -23,10 +22,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.machine import processor, write_rows
 from tests import test_packaging as packaging
 from tests.test_packaging import Environment
 
-RESULTS = Path(__file__).parent / "results" / "startup.csv"
 LIMIT_MS = 1.0  # what the wheel's hook may add, median
 WARM_UP = 5  # rounds that are not counted
 IMPORT_TIMES = 20  # runs with -X importtime
@@ -112,15 +111,10 @@ def rows(variants: tuple[Variant, ...], times: dict[str, list[float]]) -> Iterat
 
 def machine() -> dict[str, str]:
     """Returns what a result depends on besides our code."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    cpu = next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cpu": f"{cpu}, {os.cpu_count()} cores",
+        "cpu": f"{processor()}, {os.cpu_count()} cores",
         "date": datetime.date.today().isoformat(),
     }
 
@@ -130,7 +124,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--editable", action="store_true", help="measure an editable install too")
-    parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         wheel = packaging.build_wheel(Path(folder))
@@ -145,11 +138,7 @@ def main() -> int:
             packaging.install_editable(environment, Path(folder) / "sources", Path(folder) / "tools")
             table += rows(EDITABLE, measure(environment, EDITABLE, arguments.rounds))
     versions = {"yolo_attn": wheel.name.split("-")[1], **machine()}
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    with arguments.output.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*table[0], *versions], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({**row, **versions} for row in table)
+    write_rows("startup", [row | versions for row in table])
     for row in table:
         print(
             f"{row['install']:<10}{row['variant']:<22}{row['median_ms']:>8.2f} ms   added to {row['compared_to']}: "

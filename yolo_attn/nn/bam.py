@@ -7,8 +7,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels
-from yolo_attn.nn.layers import BatchNorm2d
-from yolo_attn.nn.shared import fold_all
+from yolo_attn.nn.shared import conv_norm_relu, fold_all
 
 
 class BAM(Attention):
@@ -66,10 +65,3 @@ class BottleneckGate(nn.Module):
         """Folds the batch norms into the convolutions, in place."""
         self.channel, self.spatial = fold_all(self.channel), fold_all(self.spatial)
         return self
-
-
-def conv_norm_relu(inputs: int, outputs: int, kernel_size: int = 1, dilation: int = 1) -> list[nn.Module]:
-    """Returns a convolution that keeps the map's size, a batch norm and a ReLU."""
-    padding = kernel_size // 2 * dilation
-    conv = nn.Conv2d(inputs, outputs, kernel_size, padding=padding, dilation=dilation)
-    return [conv, BatchNorm2d(outputs), nn.ReLU()]

@@ -6,8 +6,7 @@ import torch
 from torch import nn
 
 from yolo_attn.nn.base import Attention, hidden_channels
-from yolo_attn.nn.layers import BatchNorm2d
-from yolo_attn.nn.shared import capped, fold_all
+from yolo_attn.nn.shared import capped, conv_norm_relu, fold_all
 
 
 class BiAttention(Attention):
@@ -52,16 +51,11 @@ class BilinearGate(nn.Module):
         first, second = torch.tensor(pairs).unbind(1)
         self.register_buffer("first", first, persistent=False)
         self.register_buffer("second", second, persistent=False)
-        self.reduce = conv_norm_relu(channels, hidden)
-        self.inner = conv_norm_relu(len(pairs), channels)
-        self.outer = conv_norm_relu(len(pairs), channels)
+        self.reduce = nn.Sequential(*conv_norm_relu(channels, hidden))
+        self.inner = nn.Sequential(*conv_norm_relu(len(pairs), channels))
+        self.outer = nn.Sequential(*conv_norm_relu(len(pairs), channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = capped(self.reduce(x))
         products = x.index_select(1, self.first) * x.index_select(1, self.second)
         return (self.inner(nn.functional.adaptive_avg_pool2d(products, 1)) * self.outer(products)).sigmoid()
-
-
-def conv_norm_relu(inputs: int, outputs: int) -> nn.Sequential:
-    """Returns a 1×1 convolution, a batch norm and a ReLU."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1), BatchNorm2d(outputs), nn.ReLU())

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from yolo_attn.nn.layers import fold
+from yolo_attn.nn.layers import BatchNorm2d, fold
 
 
 def average_matrix(pixels: int, bins: int, like: torch.Tensor) -> torch.Tensor:
@@ -55,3 +55,10 @@ def fold_all(layers: nn.Sequential) -> nn.Sequential:
         else:
             folded.append(layer)
     return nn.Sequential(*folded)
+
+
+def conv_norm_relu(inputs: int, outputs: int, kernel_size: int = 1, dilation: int = 1) -> list[nn.Module]:
+    """Returns a convolution that keeps the map's size, a batch norm and a ReLU."""
+    padding = kernel_size // 2 * dilation
+    conv = nn.Conv2d(inputs, outputs, kernel_size, padding=padding, dilation=dilation)
+    return [conv, BatchNorm2d(outputs), nn.ReLU()]
