@@ -37,7 +37,7 @@ class CBAM(Attention):
 
     def deploy_gates(self) -> list[nn.Module]:
         self.spatial_attention.fold()
-        return [self.channel_attention, self.spatial_attention]
+        return [FoldedChannelGate(self.channel_attention.mlp), self.spatial_attention]
 
 
 class ChannelGate(nn.Module):
@@ -53,6 +53,20 @@ class ChannelGate(nn.Module):
         else:
             maximum = x.amax((2, 3), keepdim=True)
         return (self.mlp(x.mean((2, 3), keepdim=True)) + self.mlp(maximum)).sigmoid()
+
+
+class FoldedChannelGate(nn.Module):
+    """The channel gate for inference: the MLP's second layer is linear, so it runs once, on the sum of both inputs."""
+
+    def __init__(self, mlp: nn.Sequential):
+        super().__init__()
+        self.squeeze, self.excite = mlp[:2], mlp[2]
+        with torch.no_grad():
+            self.excite.bias *= 2
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mean, maximum = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+        return self.excite(self.squeeze(mean) + self.squeeze(maximum)).sigmoid()
 
 
 class SpatialGate(nn.Module):
