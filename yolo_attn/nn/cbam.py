@@ -60,9 +60,11 @@ class FoldedChannelGate(nn.Module):
 
     def __init__(self, mlp: nn.Sequential):
         super().__init__()
-        self.squeeze, self.excite = mlp[:2], mlp[2]
+        first, relu, second = mlp
+        assert isinstance(second.bias, torch.Tensor)
+        self.squeeze, self.excite = nn.Sequential(first, relu), second
         with torch.no_grad():
-            self.excite.bias *= 2
+            second.bias *= 2
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         mean, maximum = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
