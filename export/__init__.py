@@ -10,7 +10,8 @@ def run(model: str | Path, format: str = "onnx", **arguments) -> Path:
         model: The checkpoint, for instance `best.pt`, or a model YAML.
         format: `rtx` for a TensorRT-RTX engine, or any format of Ultralytics, whose exporter then does it all.
         arguments: Those of Ultralytics' `export` for the format (for `rtx`, those of `onnx`); further `targets`, the
-            GPUs an `rtx` engine shall run on, as `sm86,sm89,sm120`.
+            GPUs an `rtx` engine shall run on, as `sm86,sm89,sm120`, and `report=True`, which for `onnx` and `rtx`
+            also prints and saves what became of each attention layer.
 
     Raises:
         AttentionError: The export failed; the file of that name that was there before is still there.

@@ -5,8 +5,9 @@ import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from ultralytics import YOLO
 from ultralytics.utils import LOGGER, colorstr
 
@@ -16,25 +17,57 @@ from yolo_attn.export import rtx
 PREFIX = colorstr("TensorRT-RTX:")
 
 
-def run(model: str | Path, format: str, targets: str | Sequence[str] = rtx.TARGETS, **arguments) -> Path:
+def run(
+    model: str | Path, format: str, targets: str | Sequence[str] = rtx.TARGETS, report: bool = False, **arguments
+) -> Path:
     """Exports; see `yolo_attn.export.run`."""
+    if report and format not in ("onnx", "rtx"):
+        raise AttentionError(f"report=True reads what format=onnx and format=rtx write, not format={format}")
     if format != "rtx":
-        return exported(model, format, arguments)[0]
+        export = exported(model, format, arguments)
+        if report:
+            write_report(export, export.file, None)
+        return export.file
     wanted = rtx.read_targets(targets)
     with beside(Path(model)) as folder:
         with without_farewell():
-            file, exporter = exported(model, "onnx", arguments, folder)
+            export = exported(model, "onnx", arguments, folder)
         LOGGER.info(f"\n{PREFIX} building for {', '.join(wanted)} with {rtx.tensorrt().__version__}...")
-        plan = rtx.build(file, wanted, profile_of(exporter))
+        plan = rtx.build(export.file, wanted, profile_of(export.exporter))
         built = folder / f"{Path(model).stem}_rtx.engine"
-        built.write_bytes(rtx.header(exporter.metadata) + plan)
+        built.write_bytes(rtx.header(export.exporter.metadata) + plan)
         done = built.replace(folder.parent / built.name)
-    LOGGER.info(f"{PREFIX} saved as '{done}' ({len(plan) / 1e6:.1f} MB)")
+        LOGGER.info(f"{PREFIX} saved as '{done}' ({len(plan) / 1e6:.1f} MB)")
+        if report:
+            write_report(export, done, plan)
     return done
 
 
-def exported(model: str | Path, format: str, arguments: dict, folder: Path | None = None) -> tuple[Path, Any]:
-    """Returns the file that Ultralytics exports, and the exporter as it was then; written to `folder` if there is one.
+class Exported(NamedTuple):
+    """A file, the exporter that wrote it, and the network as it was trained."""
+
+    file: Path
+    exporter: Any
+    model: torch.nn.Module
+
+
+def write_report(export: Exported, done: Path, plan: bytes | None) -> None:
+    """Prints what became of the attention in the exported file `done`, and saves it beside as `…_report.md`."""
+    from yolo_attn.export import report
+
+    exporter = export.exporter
+    if "attention" not in exporter.metadata:
+        LOGGER.warning(f"{done} has no attention, so there is no report")
+        return
+    shape, dynamic = tuple(exporter.im.shape), exporter.args.dynamic
+    text = report.render(done.name, export.file, export.model, shape, dynamic, plan)
+    file = done.with_name(f"{done.stem}_report.md")
+    file.write_text(text, encoding="utf-8")
+    LOGGER.info(f"\n{text}\nReport saved to {colorstr('bold', file)}")
+
+
+def exported(model: str | Path, format: str, arguments: dict, folder: Path | None = None) -> Exported:
+    """Lets Ultralytics export; its file is written to `folder`, where one is given.
 
     Raises:
         AttentionError: Ultralytics' exporter failed, or there is no such model.
@@ -47,9 +80,9 @@ def exported(model: str | Path, format: str, arguments: dict, folder: Path | Non
             exporter.file = folder / exporter.file.name
 
     try:
-        yolo = YOLO(model)
+        yolo: Any = YOLO(model)
         yolo.add_callback("on_export_start", started)
-        return Path(yolo.export(format=format, **arguments)), seen[0]
+        return Exported(Path(yolo.export(format=format, **arguments)), seen[0], yolo.model)
     except AttentionError:
         raise
     except Exception as error:
@@ -60,9 +93,7 @@ def profile_of(exporter) -> rtx.Profile | None:
     """Returns the shapes for a dynamic engine: those that Ultralytics gives its own, or None for a static one."""
     if not exporter.args.dynamic:
         return None
-    batch, channels, height, width = usual = tuple(exporter.im.shape)
-    side = max(32, int(exporter.metadata["stride"]))
-    profile = rtx.Profile((1, channels, side, side), usual, (batch, channels, 2 * height, 2 * width))
+    profile = rtx.usual_profile(exporter.im.shape, int(exporter.metadata["stride"]))
     LOGGER.info(f"{PREFIX} shapes from {profile.smallest} to {profile.largest}; batch=… and imgsz=… set them")
     return profile
 

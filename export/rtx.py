@@ -31,6 +31,13 @@ class Profile(NamedTuple):
     largest: tuple[int, ...]
 
 
+def usual_profile(shape: Sequence[int], stride: int = 32) -> Profile:
+    """Returns the shapes that Ultralytics gives its own dynamic engines: from 32 pixels to twice the size."""
+    batch, channels, height, width = shape
+    side = max(32, stride)
+    return Profile((1, channels, side, side), tuple(shape), (batch, channels, 2 * height, 2 * width))
+
+
 def tensorrt() -> Any:
     """Returns the module `tensorrt_rtx`.
 
