@@ -3,8 +3,6 @@
 Importing this package loads neither torch nor ultralytics; each function imports what it needs when it is called.
 """
 
-import importlib
-
 __version__ = "0.1.0"
 __all__ = ["get", "insert", "names", "remove", "table"]
 
@@ -60,5 +58,7 @@ def remove(model) -> dict:
 
 def __getattr__(name: str):
     if name == "export":  # the subpackage: `yolo_attn.export.run("best.pt", format="rtx")`
-        return importlib.import_module("yolo_attn.export")
+        from importlib import import_module
+
+        return import_module("yolo_attn.export")
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
