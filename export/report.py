@@ -118,7 +118,7 @@ def rtx_kernels(file: Path, shape, dynamic: bool, engine: bytes | None) -> tuple
             return [], f"TensorRT-RTX not measured: plans are read of release {plan.RELEASE}x, this is {version}."
         found = plan.kernels(engine or rtx.build(file, profile=rtx.usual_profile(shape) if dynamic else None))
     except AttentionError as error:
-        return [], f"TensorRT-RTX not measured: {error}."
+        return [], f"TensorRT-RTX not measured: {error}"
     if not found:
         return [], f"TensorRT-RTX not measured: the plan of {version} does not read as that of {plan.RELEASE}x."
     nameless = sum(not kernel.nodes for kernel in found)

@@ -18,6 +18,7 @@ REASONS = {
     "no optimization profile": "its input has no fixed size and no profile says which to build for; "
     "write dynamic=True, or export it with a fixed imgsz",
     "Plugin not found": "it is no standard ONNX operator, and an engine has no other; export the model without it",
+    "not found in plugin registry": "TensorRT-RTX has no such operator; NMS needs it, so leave out nms=True",
     "has type Int32": "biases are quantized to INT32; quantize with QuantizeBias=False",
     "Non-zero zero point": "its scales are asymmetric; quantize with ActivationSymmetric=True and QInt8 activations",
 }

@@ -163,14 +163,15 @@ def tiny(tmp_path: Path, **extra_options) -> Path:
     return tmp_path / "q.onnx"
 
 
-def foreign(tmp_path: Path) -> Path:
-    """Returns a file with an operator of another domain."""
-    node = onnx.helper.make_node("FusedCBAM", ["x"], ["y"], name="/model.5/FusedCBAM", domain="mine")
-    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, 8, 8]) for name in "xy")
+def single(tmp_path: Path, operator: str, domain: str = "") -> Path:
+    """Returns a file of one node."""
+    node = onnx.helper.make_node(operator, ["x"], ["y"], name=f"/model.5/{operator}", domain=domain)
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 3, 8, 8])
+    y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.UNDEFINED, None)
     opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("mine", 1)]
     model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", [x], [y]), opset_imports=opsets, ir_version=10)
-    onnx.save(model, tmp_path / "foreign.onnx")
-    return tmp_path / "foreign.onnx"
+    onnx.save(model, tmp_path / "single.onnx")
+    return tmp_path / "single.onnx"
 
 
 def unsized(tmp_path: Path) -> Path:
@@ -190,7 +191,8 @@ def broken(tmp_path: Path) -> Path:
     [
         (tiny, "q.onnx at DequantizeLinear bias_DequantizeLinear: biases are quantized to INT32; quantize with Quan"),
         (lambda folder: tiny(folder, QuantizeBias=False), "its scales are asymmetric; quantize with ActivationSymm"),
-        (foreign, "at FusedCBAM /model.5/FusedCBAM: it is no standard ONNX operator"),
+        (lambda folder: single(folder, "FusedCBAM", "mine"), "at FusedCBAM /model.5/FusedCBAM: it is no standard ONNX"),
+        (lambda folder: single(folder, "NonZero"), "at NonZero /model.5/NonZero: .* so leave out nms=True"),
         (unsized, "its input has no fixed size and no profile says which to build for; write dynamic=True"),
         (broken, "broken.onnx: .*Failed to parse the ONNX model"),
     ],
