@@ -21,7 +21,9 @@ from yolo_attn.nn import Attention
 HEADS = ("layer", "operator", "nodes as trained", "nodes in the file", "kernels, ONNX Runtime", "share of its time")
 
 
-def render(title: str, file: Path, model: torch.nn.Module, shape: tuple[int, ...], dynamic: bool, engine: bytes | None):
+def render(
+    title: str, file: Path, model: torch.nn.Module, shape: tuple[int, ...], dynamic: bool, engine: bytes | None
+) -> str:
     """Returns the report as Markdown: the table, and behind a line of dashes each layer's kernels.
 
     Args:
@@ -49,7 +51,7 @@ def render(title: str, file: Path, model: torch.nn.Module, shape: tuple[int, ...
         launched = [kernel for kernel in compiled if layer_of(kernel.nodes, [layer])]
         cells = (
             layer, module.describe(), before[layer], len(written[layer]), len(run[layer]), f"{times / total:.1%}",
-            len(launched) if compiled else "–",
+            len(launched) if compiled else "not measured",
         )  # fmt: skip
         lines.append(f"| {' | '.join(map(str, cells))} |")
         details += [
@@ -71,7 +73,9 @@ def render(title: str, file: Path, model: torch.nn.Module, shape: tuple[int, ...
     return "\n".join([f"# {title}: the attention in it\n", *lines, *details, ""])
 
 
-def trained_nodes(model, layers: dict[str, Attention], shape: tuple[int, ...], dynamic: bool, opset: int):
+def trained_nodes(
+    model, layers: dict[str, Attention], shape: tuple[int, ...], dynamic: bool, opset: int
+) -> dict[str, int]:
     """Returns how many nodes each operator has when it is exported by itself as it was trained, after onnxslim."""
     shapes: dict[str, torch.Size] = {}
 

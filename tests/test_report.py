@@ -65,7 +65,7 @@ def test_every_layer_has_its_nodes_and_kernels(checkpoint, dynamic, caplog):
         written = sum(node.name.startswith(prefixes[layer]) for node in graph.node)
         assert int(after) == written > 0 and int(before) >= int(after)
         assert 0 < int(run) < 3 * written and 0 < float(share.rstrip("%")) < 100
-        assert (0 < int(launched) <= written) if RTX else launched == "–"
+        assert (0 < int(launched) <= written) if RTX else launched == "not measured"
     assert f"Whole network: {len(graph.node)} nodes" in text
     assert f"## {INSIDE} SE(16" in text and re.search(r"- ONNX Runtime: .*Conv", text)
 
@@ -96,7 +96,7 @@ def test_where_tensorrt_says_nothing_the_report_says_so(checkpoint, monkeypatch)
     monkeypatch.setattr(plan, "RELEASE", "0.0.")
     export.run(checkpoint, format="onnx", imgsz=64, report=True)
     text = (checkpoint.parent / "best_report.md").read_text(encoding="utf-8")
-    assert all(cells[-1] == "–" for cells in table(text).values())
+    assert all(cells[-1] == "not measured" for cells in table(text).values())
     assert ("plans are read of release 0.0.x, this is 1.7" if RTX else "pip install yolo_attn[rtx]") in text
     assert plan.kernels(b"another format") == []
 
