@@ -26,7 +26,7 @@ from tests.operators import make
 from tests.pasted import paste
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-from yolo_attn.export import plan, rtx
+from yolo_attn.export import fused, plan, rtx
 
 CHANNELS, SIZE = 256, 40
 SHAPE = (1, CHANNELS, SIZE, SIZE)
@@ -41,8 +41,8 @@ def between(attention: nn.Module) -> nn.Module:
     return nn.Sequential(convolutions[0], nn.SiLU(), attention, convolutions[1], nn.SiLU()).eval()
 
 
-def count(module: nn.Module, dynamic: bool) -> int | str:
-    """Returns how many kernels the module has."""
+def count(module: nn.Module, dynamic: bool, ours: bool = True) -> int | str:
+    """Returns how many kernels the module has, its graph rewritten where it is ours."""
     file: Any = io.BytesIO()
     axes = {0: "batch", 2: "height", 3: "width"}
     try:
@@ -54,11 +54,19 @@ def count(module: nn.Module, dynamic: bool) -> int | str:
         return NONE
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "x.onnx"
-        onnx.save(onnxslim.slim(onnx.load_from_string(file.getvalue())), written)
+        model = onnxslim.slim(onnx.load_from_string(file.getvalue()))
+        onnx.save(as_exported(model) if ours else model, written)
         try:
             return len(plan.kernels(rtx.build(written, (TARGET,), PROFILE if dynamic else None)))
         except AttentionError:
             return NONE
+
+
+def as_exported(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Returns the graph of a deploy form as `yolo export` rewrites it."""
+    for node in model.graph.node:
+        node.name = f"/model.0{node.name}"
+    return fused.fuse(model, {"model.0": "the operator"})[0]
 
 
 def measure(name: str, forms: tuple[str, ...] = ("pasted", "ours")) -> list[dict]:
@@ -71,7 +79,7 @@ def measure(name: str, forms: tuple[str, ...] = ("pasted", "ours")) -> list[dict
             row: dict = {"operator": name, "place": place, "shapes": "dynamic" if dynamic else "static"}
             without = count(between(nn.Identity()), dynamic) if place == "network" else 0
             for form, module in made.items():
-                counted = count(between(module) if place == "network" else module, dynamic)
+                counted = count(between(module) if place == "network" else module, dynamic, form == "ours")
                 row[form] = counted if NONE in (counted, without) else int(counted) - int(without)
             rows.append(row)
     return rows

@@ -1,21 +1,31 @@
-"""Which attention layer a node of an exported graph belongs to: exporters write the path of its module in its name."""
+"""Which node of an exported graph belongs to which attention layer: by the module path that its name carries."""
 
-from collections.abc import Iterable
+import re
 
+import onnx
 
-def layer_of(names: Iterable[str], layers: Iterable[str]) -> str:
-    """Returns the one of `layers`, such as `model.9` or `model.4.m.0.attn`, that the first of `names` to lie in one
-    lies in; empty if none does."""
-    layers = list(layers)
-    paths = [path_of(name) for name in names]
-    return next((layer for path in paths for layer in layers if path.startswith(f"{layer}.")), "")
+KEY = "attention"  # of the file's metadata
 
 
-def path_of(name: str) -> str:
-    """Returns `/model.4/m/m.0/attn/Mul` as `model.4.m.0.attn.Mul`: a child of a called container carries its name."""
-    parts: list[str] = []
-    for part in name.strip("/").split("/"):
-        if parts and part.startswith(f"{parts[-1]}."):
-            parts.pop()
-        parts.append(part)
-    return ".".join(parts)
+def attention_layers(model: onnx.ModelProto) -> dict[str, str]:
+    """Returns each attention layer's module path and its options, as the exporter wrote them into the metadata.
+
+    For instance `{"model.9": "GAM(256, reduction=4)"}`; empty for a model without attention.
+    """
+    written = next((entry.value for entry in model.metadata_props if entry.key == KEY), "")
+    return dict(layer.split(" ", 1) for layer in written.split("; ") if layer)  # type: ignore[misc]
+
+
+def layer_of(node: str, layers: dict[str, str]) -> str | None:
+    """Returns the layer of `layers` in which the node named `node` lies, or None.
+
+    torch names a node by the modules around it, `/model.6/m/m.0/attn/gates.0/Relu`: a child of a list repeats its name.
+    """
+    path: list[str] = []
+    for scope in node.strip("/").split("/"):
+        if path and scope.startswith(path[-1] + "."):
+            path.pop()
+        path.append(scope)
+    name = ".".join(path) + "."
+    found = re.search(r"model\.\d.*", name)
+    return next((layer for layer in layers if found and found[0].startswith(layer + ".")), None)

@@ -1,10 +1,11 @@
 """Parity: a written ONNX file is run on fresh inputs and compared with the PyTorch model it came from."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
+from torchvision.ops import box_iou
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.tolerance import TOLERANCE
@@ -25,25 +26,39 @@ def check_onnx(
     Raises:
         AttentionError: The error is beyond the tolerance, or not a number.
     """
+    run = runner(file)
+    largest = 0.0
+    for x in inputs:
+        with torch.inference_mode():
+            expected = [y.float().cpu().numpy() for y in tensors(model(x))]
+        for got, want in zip(run(x), expected, strict=False):
+            largest = max(largest, error(got.astype(np.float32), want, detections))
+    if not largest <= TOLERANCE[dtype]:
+        raise AttentionError(
+            f"{file.name} differs from the PyTorch model by {largest:.1e}, tolerance {TOLERANCE[dtype]:.0e}; "
+            "the file was not kept, try another opset=… or simplify=False"
+        )
+    return largest
+
+
+def runner(file: Path) -> Callable[[torch.Tensor], list[np.ndarray]]:
+    """Returns a function that runs the ONNX file on images `(N, C, H, W)`."""
     import onnxruntime
 
     # The CPU provider is there on every machine; parity is about the graph, not about a provider.
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     node = session.get_inputs()[0]
-    largest = 0.0
-    for x in inputs:
-        fed = x.cpu().numpy().astype(np.float16 if node.type == "tensor(float16)" else np.float32)
-        written = session.run(None, {node.name: fed})
-        with torch.inference_mode():
-            expected = [y.float().cpu().numpy() for y in tensors(model(x))]
-        for got, want in zip(written, expected, strict=False):
-            largest = max(largest, error(got.astype(np.float32), want, detections))
-    if not largest <= TOLERANCE[dtype]:
-        raise AttentionError(
-            f"{file} differs from the PyTorch model by {largest:.1e}, tolerance {TOLERANCE[dtype]:.0e}; "
-            "the file was removed, try another opset=… or simplify=False"
-        )
-    return largest
+    dtype = np.float16 if node.type == "tensor(float16)" else np.float32
+    return lambda x: session.run(None, {node.name: x.cpu().numpy().astype(dtype)})
+
+
+def found_again(boxes: torch.Tensor, others: torch.Tensor) -> int:
+    """Returns how many of the `boxes` are among the `others`: of the same class, overlapping by nine tenths.
+
+    Both are `(detections, 6)`: two corners in pixels, confidence, class.
+    """
+    overlap = box_iou(boxes[:, :4], others[:, :4]) * (boxes[:, 5:6] == others[:, 5])
+    return int((overlap >= 0.9).any(1).sum())
 
 
 def error(got: np.ndarray, want: np.ndarray, detections: slice | None = None) -> float:

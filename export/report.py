@@ -35,27 +35,28 @@ def render(
         engine: The TensorRT-RTX engine built from the file; None builds one to look at.
     """
     layers = {name: module for name, module in model.named_modules() if isinstance(module, Attention)}
+    described = {name: module.describe() for name, module in layers.items()}
     graph = onnx.load(file, load_external_data=False)
     opset = next(entry.version for entry in graph.opset_import if entry.domain in ("", "ai.onnx"))
     before = trained_nodes(model, layers, shape, dynamic, opset)
-    written = by_layer(((node.op_type, (node.name, *node.output)) for node in graph.graph.node), layers)
+    written = by_layer(((node.op_type, (node.name, *node.output)) for node in graph.graph.node), described)
     ran = runtime.kernels(file, shape)
-    run = by_layer(((kernel, kernel.names) for kernel in ran), layers)
+    run = by_layer(((kernel, kernel.names) for kernel in ran), described)
     total = sum(kernel.microseconds for kernel in ran)
     compiled, note = rtx_kernels(file, shape, dynamic, engine)
 
     lines = [f"| {' | '.join((*HEADS, 'kernels, TensorRT-RTX'))} |", "|---" * (len(HEADS) + 1) + "|"]
     details = []
-    for layer, module in layers.items():
+    for layer, operator in described.items():
         times = sum(kernel.microseconds for kernel in run[layer])
-        launched = [kernel for kernel in compiled if layer_of(kernel.nodes, [layer])]
+        launched = [kernel for kernel in compiled if any(layer_of(node, {layer: operator}) for node in kernel.nodes)]
         cells = (
-            layer, module.describe(), before[layer], len(written[layer]), len(run[layer]), f"{times / total:.1%}",
+            layer, operator, before[layer], len(written[layer]), len(run[layer]), f"{times / total:.1%}",
             len(launched) if compiled else "not measured",
         )  # fmt: skip
         lines.append(f"| {' | '.join(map(str, cells))} |")
         details += [
-            f"\n## {layer} {module.describe()}\n",
+            f"\n## {layer} {operator}\n",
             f"- nodes in the file: {counted(written[layer])}",
             f"- ONNX Runtime: {counted(kernel.operator for kernel in run[layer])}",
         ]
@@ -102,11 +103,11 @@ def trained_nodes(
     return counts
 
 
-def by_layer(named: Iterable[tuple], layers: Iterable[str]) -> dict[str, list]:
+def by_layer(named: Iterable[tuple], layers: dict[str, str]) -> dict[str, list]:
     """Returns the things among `named`, pairs of a thing and its names, that belong to each layer."""
     found: dict[str, list] = {layer: [] for layer in layers}
     for thing, names in named:
-        if layer := layer_of(names, layers):
+        if layer := next(filter(None, (layer_of(name, layers) for name in names)), None):
             found[layer].append(thing)
     return found
 
@@ -131,7 +132,7 @@ def rtx_kernels(file: Path, shape, dynamic: bool, engine: bytes | None) -> tuple
 
 def launch(kernel: plan.Kernel, layer: str) -> str:
     """Returns a kernel's name, and the layers before and behind that it computes a part of."""
-    others = {node.strip("/").split("/")[0] for node in kernel.nodes if not layer_of([node], [layer])}
+    others = {node.strip("/").split("/")[0] for node in kernel.nodes if not layer_of(node, {layer: ""})}
     name = kernel.name.rpartition("/")[2] if "/" in kernel.name else kernel.name
     return f"{name} (with {', '.join(sorted(others))})" if others else name
 

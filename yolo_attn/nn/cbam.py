@@ -37,7 +37,7 @@ class CBAM(Attention):
 
     def deploy_gates(self) -> list[nn.Module]:
         self.spatial_attention.fold()
-        return [FoldedChannelGate(self.channel_attention.mlp), self.spatial_attention]
+        return [JoinedChannelGate(self.channel_attention.mlp), self.spatial_attention]
 
 
 class ChannelGate(nn.Module):
@@ -55,20 +55,26 @@ class ChannelGate(nn.Module):
         return (self.mlp(x.mean((2, 3), keepdim=True)) + self.mlp(maximum)).sigmoid()
 
 
-class FoldedChannelGate(nn.Module):
-    """The channel gate for inference: the MLP's second layer is linear, so it runs once, on the sum of both inputs."""
+class JoinedChannelGate(nn.Module):
+    """The channel gate for inference: both pooled vectors go through the perceptron at once, as two groups of it.
+
+    W₂ a + W₂ b is [W₂ W₂] [a; b], so the second layer adds them up.
+    """
 
     def __init__(self, mlp: nn.Sequential):
         super().__init__()
         first, relu, second = mlp
-        assert isinstance(second.bias, torch.Tensor)
-        self.squeeze, self.excite = nn.Sequential(first, relu), second
-        with torch.no_grad():
-            second.bias *= 2
+        assert isinstance(first, nn.Conv2d) and isinstance(second, nn.Conv2d)
+        hidden, channels = first.weight.shape[:2]
+        joined = nn.Conv2d(2 * channels, 2 * hidden, 1, groups=2), nn.Conv2d(2 * hidden, channels, 1)
+        joined[0].load_state_dict({name: torch.cat((value, value)) for name, value in first.state_dict().items()})
+        doubled = {"weight": torch.cat((second.weight, second.weight), 1), "bias": 2 * second.bias}  # type: ignore[operator]
+        joined[1].load_state_dict(doubled)
+        self.mlp = nn.Sequential(joined[0], relu, joined[1]).to(first.weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        mean, maximum = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
-        return self.excite(self.squeeze(mean) + self.squeeze(maximum)).sigmoid()
+        pooled = torch.cat((x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)), 1)
+        return self.mlp(pooled).sigmoid()
 
 
 class SpatialGate(nn.Module):

@@ -1,21 +1,35 @@
-"""Seam: an exported ONNX file names its attention, and counts only after it agreed with PyTorch."""
+"""Seam: an exported ONNX file is fused, names its attention, and counts only after it agreed with PyTorch."""
 
 import contextlib
 import functools
+import logging
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from ultralytics.engine.exporter import Exporter, NMSModel, export_formats
-from ultralytics.utils import LOGGER, colorstr
+from ultralytics.utils import ASSETS, LOGGER, TQDM, colorstr
+from ultralytics.utils.patches import arange_patch
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.export.parity import check_onnx
+from yolo_attn.export.parity import check_onnx, found_again, runner, tensors
 from yolo_attn.nn import Deployed
 from yolo_attn.tolerance import TOLERANCE
 
 _export_onnx = Exporter.export_onnx
-NEEDED = ("args", "file", "im", "imgsz", "metadata", "model")  # what the wrapper reads of an Exporter
+NEEDED = (
+    "args",
+    "device",
+    "file",
+    "im",
+    "imgsz",
+    "metadata",
+    "model",
+    "_transform_fn",
+    "get_int8_calibration_dataloader",
+)
+PREFIX = colorstr("yolo_attn:")
 
 
 @functools.wraps(_export_onnx)
@@ -25,10 +39,15 @@ def export_onnx(self, *args, **kwargs):
     if not (attention := describe_attention(self.model)):
         return _export_onnx(self, *args, **kwargs)
     self.metadata["attention"] = attention
-    with kept_if_it_fails(Path(self.file).with_suffix(".onnx")):
-        file = _export_onnx(self, *args, **kwargs)
-        check(self, Path(file))
-    return file
+    goal = Path(self.file)
+    with staged(self):
+        with in_float32(self):
+            file = Path(_export_onnx(self, *args, **kwargs))
+        file = finish(self, file)
+        goal = goal.with_name(file.name)
+        file.replace(goal)
+    LOGGER.info(f"{colorstr('ONNX:')} saved as '{goal}' ({goal.stat().st_size / 1e6:.1f} MB)")
+    return str(goal)
 
 
 def describe_attention(model: torch.nn.Module) -> str:
@@ -36,23 +55,119 @@ def describe_attention(model: torch.nn.Module) -> str:
     return "; ".join(f"{name} {m.source}" for name, m in model.named_modules() if isinstance(m, Deployed))
 
 
-def check(exporter, file: Path) -> None:
-    """Compares `file` with the exporter's model on fresh images, the exported size and, where dynamic, another.
+@contextlib.contextmanager
+def staged(exporter) -> Iterator[None]:
+    """Lets the exporter write into a folder beside its file, which is gone afterwards.
+
+    What fails or is interrupted leaves the earlier file as it was. The exporter's own lines would name a file that will
+    not be there, so they are left out.
+    """
+    goal = Path(exporter.file)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=f".{goal.stem}-", dir=goal.parent)
+    except OSError as error:
+        raise AttentionError(
+            f"cannot write to {goal.parent}: {error.strerror}; export a copy in another folder"
+        ) from None
+
+    def names_no_staged_file(record: logging.LogRecord) -> bool:
+        return folder.name not in record.getMessage()
+
+    LOGGER.addFilter(names_no_staged_file)
+    try:
+        with folder:
+            exporter.file = Path(folder.name) / goal.name
+            yield
+    finally:
+        exporter.file = goal
+        LOGGER.removeFilter(names_no_staged_file)
+
+
+@contextlib.contextmanager
+def in_float32(exporter) -> Iterator[None]:
+    """Lets the exporter write FP32 where it would convert the file to FP16 or INT8 at the end: that comes after fusing.
+
+    On a GPU the model itself is in half precision already, and so is the file.
+    """
+    arguments, precision = exporter.args, exporter.args.quantize
+    try:
+        with arange_patch(bool(arguments.dynamic), precision, arguments.format):
+            arguments.quantize = None
+            yield
+    finally:
+        arguments.quantize = precision
+
+
+def finish(exporter, file: Path) -> Path:
+    """Fuses an exported file, compares it with the exporter's model, and brings it to its precision.
+
+    Returns:
+        The finished file, in the same folder.
+
+    Raises:
+        AttentionError: It differs from PyTorch.
+    """
+    import onnx
+
+    from yolo_attn.export import fused, half, int8
+
+    model, _ = fused.fuse(onnx.load(file))
+    precision = exporter.args.quantize if exporter.args.format in ("onnx", "engine") else None
+    if precision == 16 and exporter.args.format == "onnx" and exporter.device.type == "cpu":
+        LOGGER.info(f"{PREFIX} converting to FP16, sums of squares in FP32...")
+        model = half.convert(model)
+    onnx.save(model, file)
+    check(exporter, file, "float16" if exporter.args.format == "onnx" and precision == 16 else "float32")
+    if precision != 8 or getattr(exporter, "qat", False):
+        return file
+
+    from ultralytics.utils.export.onnx import onnx_calibration_reader
+
+    images = TQDM(exporter.get_int8_calibration_dataloader(PREFIX), desc="calibrating INT8")
+    output = file.with_name(f"{file.stem}_int8.onnx")
+    int8.quantize(file, output, onnx_calibration_reader(images, exporter._transform_fn))
+    if exporter.args.format == "engine":
+        onnx.save(int8.for_tensorrt(onnx.load(output)), output)
+    LOGGER.info(
+        f"{PREFIX} INT8 with the gates in float; it rounds by design, so it is not compared with PyTorch: measure it "
+        f"with 'yolo val model={output.name}'"
+    )
+    return output
+
+
+def check(exporter, file: Path, dtype: str) -> None:
+    """Compares `file` with the exporter's model on fresh images and a photograph, where dynamic of another size too.
 
     Raises:
         AttentionError: They differ.
     """
-    prefix = colorstr("yolo_attn:")
-    if exporter.args.quantize == 8:
-        LOGGER.info(
-            f"{prefix} not compared with PyTorch: INT8 rounds by design; measure it with 'yolo val model={file}'"
-        )
-        return
-    dtype = "float16" if exporter.args.quantize == 16 else "float32"
     model = NMSModel(exporter.model, exporter.args) if exporter.args.nms else exporter.model
     # torch's exporter puts the mode back that the wrapper came in, which is training's.
-    largest = check_onnx(file, model.eval(), images(exporter), dtype, score_columns(exporter))
-    LOGGER.info(f"{prefix} ONNX agrees with PyTorch ✅ largest error {largest:.1e}, tolerance {TOLERANCE[dtype]:.0e}")
+    model = model.eval()
+    largest = check_onnx(file, model, images(exporter), dtype, score_columns(exporter))
+    said = f"largest error {largest:.1e}, tolerance {TOLERANCE[dtype]:.0e}"
+    if exporter.model.task in ("detect", "segment", "pose") and exporter.metadata["head"] != "RTDETRDecoder":
+        picture = photograph(exporter)
+        with torch.inference_mode():
+            expected = boxes(exporter, tensors(model(picture))[0])
+        found = found_again(expected, boxes(exporter, torch.from_numpy(runner(file)(picture)[0])))
+        said += f"; in bus.jpg {found} of {len(expected)} boxes the same"
+    LOGGER.info(f"{PREFIX} ONNX agrees with PyTorch ✅ {said}")
+
+
+def boxes(exporter, output: torch.Tensor) -> torch.Tensor:
+    """Returns the detections `(n, 6)` in the first image of a model's output, as `yolo predict` finds them."""
+    from ultralytics.utils.nms import non_max_suppression
+
+    arguments, names = exporter.args, exporter.metadata["names"]
+    found = non_max_suppression(
+        output[:1].float().cpu(),
+        arguments.conf or 0.25,
+        arguments.iou,
+        nc=len(names),
+        end2end=bool(arguments.nms or exporter.metadata["end2end"]),
+    )
+    return found[0][:, :6]
 
 
 def score_columns(exporter) -> slice | None:
@@ -63,7 +178,7 @@ def score_columns(exporter) -> slice | None:
 
 
 def images(exporter) -> Iterator[torch.Tensor]:
-    """Yields random images `(N, C, H, W)` in 0…1: two of the exported size, and of another if dynamic."""
+    """Yields images `(N, C, H, W)` in 0…1: two of noise, another size where dynamic, and a photograph."""
     like = exporter.im
     shapes = [tuple(like.shape)] * 2
     if exporter.args.dynamic:
@@ -72,28 +187,23 @@ def images(exporter) -> Iterator[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     for shape in shapes:
         yield torch.rand(shape, generator=generator).to(like)
+    yield photograph(exporter)
 
 
-@contextlib.contextmanager
-def kept_if_it_fails(file: Path) -> Iterator[None]:
-    """Sets an existing `file` aside and puts it back when the block raises; what the block wrote is removed then."""
-    aside = file.with_name(f".{file.name}.before")
-    if file.exists():
-        file.replace(aside)
-    try:
-        yield
-    except BaseException:
-        file.unlink(missing_ok=True)
-        if aside.exists():
-            aside.replace(file)
-        raise
-    if aside.exists() and not file.exists():  # an INT8 export writes beside it, and takes its FP32 step away
-        aside.replace(file)
-    aside.unlink(missing_ok=True)
+def photograph(exporter) -> torch.Tensor:
+    """Returns the picture that Ultralytics ships, as `yolo predict` would hand it to the model."""
+    import cv2
+    from ultralytics.data.augment import LetterBox
+
+    like = exporter.im
+    picture = cv2.imread(str(ASSETS / "bus.jpg"), cv2.IMREAD_COLOR_RGB)
+    rgb = torch.from_numpy(LetterBox(exporter.imgsz, auto=False)(image=picture)).permute(2, 0, 1)
+    channels = rgb.repeat(-(-like.shape[1] // 3), 1, 1)[: like.shape[1]]  # a multispectral model sees them again
+    return (channels / 255).expand(like.shape[0], -1, -1, -1).to(like)
 
 
 def install() -> None:
-    """Lets the exporter check its ONNX files."""
+    """Lets the exporter fuse and check its ONNX files."""
     Exporter.export_onnx = export_onnx
 
 
