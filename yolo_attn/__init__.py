@@ -54,3 +54,11 @@ def remove(model) -> dict:
     from yolo_attn import placement
 
     return placement.remove(model)
+
+
+def __getattr__(name: str):
+    if name == "export":  # the subpackage: `yolo_attn.export.run("best.pt", format="rtx")`
+        from importlib import import_module
+
+        return import_module("yolo_attn.export")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

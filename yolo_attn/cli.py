@@ -52,6 +52,16 @@ def show(model: str, o: str = "", imgsz: str = "640") -> int:
     return 0
 
 
+def export(model: str, format: str = "onnx", **options: str) -> int:
+    """Exports a checkpoint: yolo-attn export model=best.pt format=rtx targets=sm86,sm89,sm120 quantize=16"""
+    from ultralytics.cfg import smart_value
+
+    from yolo_attn.export import run
+
+    run(model, format, **{name: text if name == "targets" else smart_value(text) for name, text in options.items()})
+    return 0
+
+
 def version() -> int:
     """Prints the version of yolo_attn."""
     from yolo_attn import __version__
@@ -75,6 +85,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "add": add,
     "remove": remove,
     "show": show,
+    "export": export,
     "doctor": doctor,
     "version": version,
     "help": usage,

@@ -61,5 +61,6 @@ class StripGate(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows = self.conv_h(self.squeeze(x.mean(3, keepdim=True))).sigmoid()
-        columns = self.conv_w(self.squeeze(x.mean(2, keepdim=True))).sigmoid()
-        return rows * columns
+        columns = self.conv_w(self.squeeze(x.mean(2).unsqueeze(3)))  # (N, C, W, 1), as the rows lie
+        # Turned before the sigmoid, so that TensorRT takes the sigmoid, both products and the map into one kernel.
+        return rows * columns.squeeze(3).unsqueeze(2).sigmoid()

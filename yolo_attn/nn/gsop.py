@@ -97,11 +97,34 @@ def row_filters(rows: int) -> list[nn.Module]:
 
 
 def fold_rows(layers: nn.Sequential) -> nn.Sequential:
-    """Folds the batch norm before the row filters into them: w · (a x + b) = (a w) x + b Σw."""
+    """Folds the batch norm before the row filters into them, w · (a x + b) = (a w) x + b Σw, and their biases into the
+    next layer where that is linear, too."""
     norm, conv, *rest = layers
     assert isinstance(norm, BatchNorm2d) and isinstance(conv, nn.Conv2d) and conv.bias is not None
     a, b = (value.repeat_interleave(4) for value in affine(norm))
     with torch.no_grad():
         conv.bias += b * conv.weight.sum((1, 2, 3))
         conv.weight *= a.view(-1, 1, 1, 1)
-    return nn.Sequential(conv, *rest)
+    linear = rest[0]
+    if not isinstance(linear, nn.Conv2d):
+        return nn.Sequential(conv, *rest)
+    assert linear.bias is not None
+    with torch.no_grad():
+        linear.bias += linear.weight.flatten(1) @ conv.bias
+    return nn.Sequential(RowFilters(conv), *rest)
+
+
+class RowFilters(nn.Module):
+    """The row filters for inference, without their biases: `(N, rows, 1, rows)` → `(N, 4 · rows, 1, 1)`.
+
+    A product and a sum: for a convolution in `rows` groups TensorRT would lay the covariance out anew.
+    """
+
+    weight: torch.Tensor
+
+    def __init__(self, conv: nn.Conv2d):
+        super().__init__()
+        self.register_buffer("weight", conv.weight.detach().view(conv.groups, 4, -1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x * self.weight).sum(3).flatten(1)[:, :, None, None]

@@ -65,9 +65,10 @@ class PlaneGate(nn.Module):
         self.conv: nn.Module = nn.Sequential(OrderedDict(conv=conv, bn=BatchNorm2d(1, momentum=0.01)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pooled = torch.cat((largest(x, self.dim, self.training), x.mean(self.dim, keepdim=True)), self.dim)
-        # Small, two lines for a whole dimension; swapped with the channels they lie as after the paper's rotation.
-        return self.conv(pooled.transpose(1, self.dim)).sigmoid().transpose(1, self.dim)
+        # Small, a line for a whole dimension; swapped with the channels they lie as after the paper's rotation.
+        lines = largest(x, self.dim, self.training), x.mean(self.dim, keepdim=True)
+        pooled = torch.cat([line.transpose(1, self.dim) for line in lines], 1)
+        return self.conv(pooled).sigmoid().transpose(1, self.dim)
 
     def fold(self) -> "PlaneGate":
         """Folds the batch norm into the convolution, in place."""

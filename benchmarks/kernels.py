@@ -1,0 +1,100 @@
+"""Counts the kernels in which TensorRT-RTX runs each operator, deployed, and the form that people paste today.
+
+    python -m benchmarks.kernels          # no GPU is needed; one to two minutes
+
+Two places: `alone` is the operator as a network of its own; `network` has it between two convolutions with SiLU, as a
+YOLO has it, and counts what it adds to the same network without it. Kernels are read off the plan
+(yolo_attn/export/plan.py): that says how often the GPU is started and how often a map crosses its memory, not how long
+it takes. `–` is a form that torch cannot export or TensorRT refuses.
+
+Writes benchmarks/results/kernels.csv.
+"""
+
+import io
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnxslim
+import torch
+from torch import nn
+
+from benchmarks.machine import machine, write_rows
+from tests.operators import make
+from tests.pasted import paste
+from yolo_attn import registry
+from yolo_attn.errors import AttentionError
+from yolo_attn.export import fused, plan, rtx
+
+CHANNELS, SIZE = 256, 40
+SHAPE = (1, CHANNELS, SIZE, SIZE)
+PROFILE = rtx.Profile((1, CHANNELS, 20, 20), SHAPE, (4, CHANNELS, 80, 80))
+TARGET = "sm89"
+NONE = "–"
+
+
+def between(attention: nn.Module) -> nn.Module:
+    """Returns a network with the operator where a YOLO has it."""
+    convolutions = [nn.Conv2d(CHANNELS, CHANNELS, kernel, padding=kernel // 2) for kernel in (1, 3)]
+    return nn.Sequential(convolutions[0], nn.SiLU(), attention, convolutions[1], nn.SiLU()).eval()
+
+
+def count(module: nn.Module, dynamic: bool, ours: bool = True) -> int | str:
+    """Returns how many kernels the module has, its graph rewritten where it is ours."""
+    file: Any = io.BytesIO()
+    axes = {0: "batch", 2: "height", 3: "width"}
+    try:
+        torch.onnx.export(
+            module, (torch.zeros(SHAPE),), file, dynamo=False, opset_version=18, input_names=["x"], output_names=["y"],
+            dynamic_axes={"x": axes, "y": axes} if dynamic else None,
+        )  # fmt: skip
+    except torch.onnx.errors.OnnxExporterError:
+        return NONE
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "x.onnx"
+        model = onnxslim.slim(onnx.load_from_string(file.getvalue()))
+        onnx.save(as_exported(model) if ours else model, written)
+        try:
+            return len(plan.kernels(rtx.build(written, (TARGET,), PROFILE if dynamic else None)))
+        except AttentionError:
+            return NONE
+
+
+def as_exported(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Returns the graph of a deploy form as `yolo export` rewrites it."""
+    for node in model.graph.node:
+        node.name = f"/model.0{node.name}"
+    return fused.fuse(model, {"model.0": "the operator"})[0]
+
+
+def measure(name: str, forms: tuple[str, ...] = ("pasted", "ours")) -> list[dict]:
+    """Returns the rows of one operator: both places, static and dynamic."""
+    operator = make(name, {}, CHANNELS)
+    made = {form: paste(operator) if form == "pasted" else operator.deploy() for form in forms}
+    rows = []
+    for place in ("alone", "network"):
+        for dynamic in (False, True):
+            row: dict = {"operator": name, "place": place, "shapes": "dynamic" if dynamic else "static"}
+            without = count(between(nn.Identity()), dynamic) if place == "network" else 0
+            for form, module in made.items():
+                counted = count(between(module) if place == "network" else module, dynamic, form == "ours")
+                row[form] = counted if NONE in (counted, without) else int(counted) - int(without)
+            rows.append(row)
+    return rows
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")  # of tracing
+    where = {"map": "×".join(map(str, SHAPE[1:])), "target": TARGET} | machine("torch", "onnxslim", "tensorrt_rtx")
+    rows = []
+    for name in registry.names():
+        for row in measure(name):
+            rows.append(row)
+            print("{operator:<18}{place:<9}{shapes:<9}{pasted:>4} -> {ours}".format(**row), flush=True)
+    print(f"written to {write_rows('kernels', [row | where for row in rows])}")
+
+
+if __name__ == "__main__":
+    main()
