@@ -126,7 +126,7 @@ def own_times(files: dict[str, Path], layers: dict[str, list[str]], rounds: int)
             inside = sum(
                 k.microseconds
                 for k in kernels
-                if layer_of(k.names, layers[name]) and not k.operator.startswith("Reorder")
+                if any(layer_of(node, layers[name]) for node in k.names) and not k.operator.startswith("Reorder")
             )
             own = inside + layout - layout_of_base
             found[name].append((own / 1e3, sum(k.microseconds for k in kernels) / 1e3))
@@ -167,7 +167,8 @@ def measure(base: str, folder: Path, device: str, rounds: int) -> list[dict]:
             attention, _, form = name.rpartition(" ")
             row = {
                 "model": base, "attention": attention or "none", "form": form if attention else "base",
-                "run_time": run_time, "threads": threads, "ms": round(median, 2), "q25": round(low, 2), "q75": round(high, 2),
+                "run_time": run_time, "threads": threads,
+                "ms": round(median, 2), "q25": round(low, 2), "q75": round(high, 2),
                 "over_base": round(median / np.median(times["base"]), 3),
                 "nodes": len(onnx.load(files[name]).graph.node),
                 "own_ms": "", "own_share": "", "own_ratio": "", "bar": "",

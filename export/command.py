@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import onnx
 import torch
 from ultralytics import YOLO
 from ultralytics.utils import LOGGER, colorstr
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.export import int8, rtx
+from yolo_attn.export import rtx
 
 PREFIX = colorstr("TensorRT-RTX:")
 
@@ -34,8 +33,6 @@ def run(
         with without_farewell():
             export = exported(model, "onnx", arguments, folder)
         LOGGER.info(f"\n{PREFIX} building for {', '.join(wanted)} with {rtx.tensorrt().__version__}...")
-        if export.exporter.args.quantize == 8:
-            onnx.save(int8.for_tensorrt(onnx.load(export.file)), export.file)
         plan = rtx.build(export.file, wanted, profile_of(export.exporter))
         built = folder / f"{Path(model).stem}_rtx.engine"
         built.write_bytes(rtx.header(export.exporter.metadata) + plan)
@@ -81,6 +78,7 @@ def exported(model: str | Path, format: str, arguments: dict, folder: Path | Non
         seen.append(exporter)
         if folder:
             exporter.file = folder / exporter.file.name
+            exporter.for_tensorrt = True
 
     try:
         yolo: Any = YOLO(model)

@@ -73,8 +73,8 @@ def _row(node: onnx.NodeProto) -> int | None:
 def for_tensorrt(model: onnx.ModelProto) -> onnx.ModelProto:
     """Returns the INT8 model with activations in int8 around 0 instead of uint8 around 128: the same numbers.
 
-    TensorRT takes no other zero point than 0. ONNX Runtime takes both; but on x86, where a tensor has several readers, it
-    computes in integers for uint8 alone: in int8 a YOLO is slower there than in FP32.
+    TensorRT takes no other zero point than 0. ONNX Runtime takes both; but on x86, where a tensor has several readers,
+    it computes in integers for uint8 alone: in int8 a YOLO is slower there than in FP32.
     """
     spelled = onnx.ModelProto()
     spelled.CopyFrom(model)

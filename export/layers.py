@@ -1,6 +1,7 @@
 """Which node of an exported graph belongs to which attention layer: by the module path that its name carries."""
 
 import re
+from collections.abc import Iterable
 
 import onnx
 
@@ -16,7 +17,7 @@ def attention_layers(model: onnx.ModelProto) -> dict[str, str]:
     return dict(layer.split(" ", 1) for layer in written.split("; ") if layer)  # type: ignore[misc]
 
 
-def layer_of(node: str, layers: dict[str, str]) -> str | None:
+def layer_of(node: str, layers: Iterable[str]) -> str | None:
     """Returns the layer of `layers` in which the node named `node` lies, or None.
 
     torch names a node by the modules around it, `/model.6/m/m.0/attn/gates.0/Relu`: a child of a list repeats its name.

@@ -29,6 +29,7 @@ NEEDED = (
     "_transform_fn",
     "get_int8_calibration_dataloader",
 )
+FOR_TENSORRT = "for_tensorrt"  # set on an exporter whose ONNX file is a step to an engine, as `engine`'s is by itself
 PREFIX = colorstr("yolo_attn:")
 
 
@@ -111,7 +112,8 @@ def finish(exporter, file: Path) -> Path:
 
     from yolo_attn.export import fused, half, int8
 
-    model, _ = fused.fuse(onnx.load(file))
+    tensorrt = exporter.args.format == "engine" or getattr(exporter, FOR_TENSORRT, False)
+    model, _ = fused.fuse(onnx.load(file), tensorrt=tensorrt)
     precision = exporter.args.quantize if exporter.args.format in ("onnx", "engine") else None
     if precision == 16 and exporter.args.format == "onnx" and exporter.device.type == "cpu":
         LOGGER.info(f"{PREFIX} converting to FP16, sums of squares in FP32...")
@@ -126,7 +128,7 @@ def finish(exporter, file: Path) -> Path:
     images = TQDM(exporter.get_int8_calibration_dataloader(PREFIX), desc="calibrating INT8")
     output = file.with_name(f"{file.stem}_int8.onnx")
     int8.quantize(file, output, onnx_calibration_reader(images, exporter._transform_fn))
-    if exporter.args.format == "engine":
+    if tensorrt:
         onnx.save(int8.for_tensorrt(onnx.load(output)), output)
     LOGGER.info(
         f"{PREFIX} INT8 with the gates in float; it rounds by design, so it is not compared with PyTorch: measure it "
