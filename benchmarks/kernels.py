@@ -10,23 +10,21 @@ it takes. `–` is a form that torch cannot export or TensorRT refuses.
 Writes benchmarks/results/kernels.csv.
 """
 
-import io
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
 
 import onnx
-import onnxslim
 import torch
 from torch import nn
 
+from benchmarks.graphs import exported, rewritten
 from benchmarks.machine import machine, write_rows
 from tests.operators import make
 from tests.pasted import paste
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-from yolo_attn.export import fused, plan, rtx
+from yolo_attn.export import plan, rtx
 
 CHANNELS, SIZE = 256, 40
 SHAPE = (1, CHANNELS, SIZE, SIZE)
@@ -43,30 +41,17 @@ def between(attention: nn.Module) -> nn.Module:
 
 def count(module: nn.Module, dynamic: bool, ours: bool = True) -> int | str:
     """Returns how many kernels the module has, its graph rewritten where it is ours."""
-    file: Any = io.BytesIO()
-    axes = {0: "batch", 2: "height", 3: "width"}
     try:
-        torch.onnx.export(
-            module, (torch.zeros(SHAPE),), file, dynamo=False, opset_version=18, input_names=["x"], output_names=["y"],
-            dynamic_axes={"x": axes, "y": axes} if dynamic else None,
-        )  # fmt: skip
+        model = exported(module, SHAPE, dynamic)
     except torch.onnx.errors.OnnxExporterError:
         return NONE
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "x.onnx"
-        model = onnxslim.slim(onnx.load_from_string(file.getvalue()))
-        onnx.save(as_exported(model) if ours else model, written)
+        onnx.save(rewritten(model, tensorrt=True)[0] if ours else model, written)
         try:
             return len(plan.kernels(rtx.build(written, (TARGET,), PROFILE if dynamic else None)))
         except AttentionError:
             return NONE
-
-
-def as_exported(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Returns the graph of a deploy form as it is rewritten for an engine."""
-    for node in model.graph.node:
-        node.name = f"/model.0{node.name}"
-    return fused.fuse(model, ["model.0"], tensorrt=True)[0]
 
 
 def measure(name: str, forms: tuple[str, ...] = ("pasted", "ours")) -> list[dict]:

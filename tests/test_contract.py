@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.graphs import exported, rewritten
 from tests.operators import CASES, IDS, OPTIONS, make
 from yolo_attn import models, registry
 from yolo_attn.export.parity import error
@@ -189,12 +190,13 @@ def to_onnx(module: nn.Module, x: torch.Tensor, dynamic: bool) -> onnx.ModelProt
 
 
 @every_case
-@pytest.mark.parametrize("dynamic", [False, True])
-def test_onnx_equals(name, options, dynamic):
+@pytest.mark.parametrize(("dynamic", "opset"), [(False, 18), (True, 13), (True, 18), (True, 20)])
+def test_onnx_equals(name, options, dynamic, opset):
     module = make(name, options).deploy()
-    model = to_onnx(module, images(), dynamic)
+    model, _ = rewritten(exported(module, images().shape, dynamic, opset))
+    onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    shapes = [(2, (7, 13)), *([(1, (1, 1)), (3, (20, 20)), (2, (5, 4))] if dynamic else [])]
+    shapes = [(2, (7, 13)), *([(1, (1, 1)), (3, (32, 32)), (2, (5, 4))] if dynamic else [])]
     for batch, size in shapes:
         x = images(batch, size=size)
         (got,) = session.run(None, {"x": x.numpy()})

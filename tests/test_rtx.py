@@ -10,19 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxslim
 import pytest
 import torch
-from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+from onnxruntime.quantization import CalibrationDataReader, quantize_static
 from onnxruntime.transformers import float16
 from ultralytics import YOLO
 from ultralytics.engine.exporter import Exporter
 from ultralytics.nn.backends.base import BaseBackend
 
 from benchmarks import kernels
+from benchmarks.graphs import exported, rewritten
 from benchmarks.machine import RESULTS
 from tests.operators import make
-from tests.test_contract import to_onnx
 from yolo_attn import cli, export, models, registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx
@@ -40,8 +39,8 @@ SYMMETRIC = {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias
 
 def graph(name: str, dynamic: bool = False) -> onnx.ModelProto:
     """Returns an operator's deployed form as `yolo export` writes it."""
-    x = torch.zeros(1, CHANNELS, SIZE, SIZE)
-    return onnxslim.slim(to_onnx(make(name, {}, CHANNELS).deploy(), x, dynamic))
+    model = exported(make(name, {}, CHANNELS).deploy(), (1, CHANNELS, SIZE, SIZE), dynamic)
+    return rewritten(model, tensorrt=True)[0]
 
 
 def build(model: onnx.ModelProto, folder: Path, profile: rtx.Profile | None = None) -> list[plan.Kernel]:
@@ -144,14 +143,14 @@ class Noise(CalibrationDataReader):
         return next(self.images, None)
 
 
-def test_a_network_in_int8_builds(tmp_path):
-    YOLO("yolov5n-gam.yaml").save(tmp_path / "best.pt")
-    network = export.run(tmp_path / "best.pt", format="onnx", imgsz=64)
-    weighed = [node.name for node in onnx.load(network).graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
-    quantize_static(network, tmp_path / "int8.onnx", Noise("images", (1, 3, 64, 64)), nodes_to_quantize=weighed,
-                    activation_type=QuantType.QInt8, extra_options=SYMMETRIC)  # fmt: skip
-    found = plan.kernels(rtx.build(tmp_path / "int8.onnx"))
-    assert any("/model.5/" in node for kernel in found for node in kernel.nodes)
+def test_a_network_in_int8_builds(tmp_path, datasets):
+    """The graph with which engines are built in INT8 has its gates in float, and TensorRT takes its scales."""
+    YOLO("yolov5n-gam-head.yaml").save(tmp_path / "best.pt")
+    calibration = {"data": "shapes.yaml", "fraction": 0.05}
+    engine = export.run(tmp_path / "best.pt", format="rtx", targets="sm89", imgsz=64, quantize=8, **calibration)
+    found = plan.kernels(engine.read_bytes())
+    assert any("/model.24/gates.1/" in node for kernel in found for node in kernel.nodes)
+    assert [file.name for file in tmp_path.iterdir()] == ["best.pt", "best_rtx.engine"]
 
 
 def tiny(tmp_path: Path, **extra_options) -> Path:

@@ -1,0 +1,56 @@
+"""Counts the ONNX nodes of each operator: the form that people paste, and ours, for one map size and for any.
+
+    python -m benchmarks.nodes      # half a minute
+
+Writes benchmarks/results/nodes.md, which a test renders again.
+"""
+
+import warnings
+
+import torch
+
+from benchmarks.graphs import exported, rewritten
+from benchmarks.machine import RESULTS
+from tests.operators import make
+from tests.pasted import paste
+from yolo_attn import registry
+
+SHAPE = (1, 64, 20, 24)
+FILE = RESULTS / "nodes.md"
+HEAD = """# ONNX nodes of each operator
+
+At 64 channels, opset 18, after onnxslim. "Dynamic" leaves batch, height and width open. Pasted is the form people copy
+today, exported as it is. Rendered by `python -m benchmarks.nodes`.
+
+| operator | pasted | ours | pasted, dynamic | ours, dynamic | ours, for TensorRT |
+|---|---|---|---|---|---|
+"""
+
+
+def count(name: str, pasted: bool, dynamic: bool, tensorrt: bool = False) -> int | str:
+    """Returns how many nodes an operator has, or `fails` where torch cannot export it."""
+    operator = make(name, {}, SHAPE[1])
+    try:
+        model = exported(paste(operator) if pasted else operator.deploy(), SHAPE, dynamic)
+    except torch.onnx.errors.OnnxExporterError:
+        return "fails"
+    return len((model if pasted else rewritten(model, tensorrt)[0]).graph.node)
+
+
+def render() -> str:
+    """Returns the table as Markdown."""
+    rows = []
+    for name in registry.names():
+        counts = [count(name, pasted, dynamic) for dynamic in (False, True) for pasted in (True, False)]
+        rows.append(f"| {' | '.join(map(str, [name, *counts, count(name, False, True, tensorrt=True)]))} |\n")
+    return HEAD + "".join(rows)
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")  # of tracing
+    FILE.write_text(render(), encoding="utf-8")
+    print(FILE.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
