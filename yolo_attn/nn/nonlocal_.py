@@ -52,22 +52,34 @@ class NonLocal(Attention):
 
 
 class DeployedNonLocal(Deployed):
-    """A non-local block for inference: the batch norm folded into the last convolution."""
+    """A non-local block for inference: the batch norm folded into the last convolution, 1/√c into the first.
+
+    An exported graph has the two products and the softmax written out: torch's fused attention needs opset 14, and adds
+    nodes for its scale.
+    """
 
     def __init__(self, source: NonLocal):
         super().__init__([], source.describe())
         self.theta, self.phi, self.g = source.theta, source.phi, source.g
         self.out = fold(source.out, source.norm)
+        with torch.no_grad():
+            for value in self.theta.parameters():
+                value *= source.theta.out_channels**-0.5
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.out(attend(x, self.theta, self.phi, self.g))
+        if not torch.onnx.is_in_onnx_export():
+            return x + self.out(attend(x, self.theta, self.phi, self.g, scale=1.0))
+        pooled = nn.functional.max_pool2d(x, 2, ceil_mode=True)
+        query, key, value = (y.flatten(2) for y in (self.theta(x), self.phi(pooled), self.g(pooled)))
+        attended = (query.transpose(1, 2) @ key).softmax(2) @ value.transpose(1, 2)
+        return x + self.out(attended.transpose(1, 2).reshape(x.shape[0], -1, x.shape[2], x.shape[3]))
 
 
-def attend(x: torch.Tensor, theta: nn.Module, phi: nn.Module, g: nn.Module) -> torch.Tensor:
-    """Returns softmax(θᵀ φ / √c) g for each pixel, `(N, c, H, W)`."""
+def attend(x: torch.Tensor, theta: nn.Module, phi: nn.Module, g: nn.Module, scale: float | None = None) -> torch.Tensor:
+    """Returns softmax(θᵀ φ · scale) g for each pixel, `(N, c, H, W)`; the scale is 1/√c if left out."""
     pooled = nn.functional.max_pool2d(x, 2, ceil_mode=True)
     query, key, value = (tokens(y) for y in (theta(x), phi(pooled), g(pooled)))
-    attended = nn.functional.scaled_dot_product_attention(query, key, value)
+    attended = nn.functional.scaled_dot_product_attention(query, key, value, scale=scale)
     # Copied: as a view it would lie channels last, and every layer behind it, forwards and backwards, with it.
     return attended.transpose(2, 3).contiguous().view(x.shape[0], -1, x.shape[2], x.shape[3])
 
