@@ -7,7 +7,8 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels
-from yolo_attn.nn.layers import BatchNorm2d, bottleneck, fold, largest
+from yolo_attn.nn.layers import BatchNorm2d, bottleneck, fold
+from yolo_attn.ops.reduce import mean_and_max
 
 
 class CBAM(Attention):
@@ -48,11 +49,8 @@ class ChannelGate(nn.Module):
         self.mlp = bottleneck(channels, hidden)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.training:
-            maximum = largest(x.flatten(2), 2, training=True).unsqueeze(3)
-        else:
-            maximum = x.amax((2, 3), keepdim=True)
-        return (self.mlp(x.mean((2, 3), keepdim=True)) + self.mlp(maximum)).sigmoid()
+        mean, maximum = mean_and_max(x, (2, 3), self.training)
+        return (self.mlp(mean) + self.mlp(maximum)).sigmoid()
 
 
 class SpatialGate(nn.Module):
@@ -66,8 +64,8 @@ class SpatialGate(nn.Module):
         self.norm: nn.Module = BatchNorm2d(1, momentum=0.01)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pooled = torch.cat((largest(x, 1, self.training), x.mean(1, keepdim=True)), 1)
-        return self.norm(self.conv(pooled)).sigmoid()
+        mean, maximum = mean_and_max(x, (1,), self.training)
+        return self.norm(self.conv(torch.cat((maximum, mean), 1))).sigmoid()
 
     def fold(self) -> None:
         """Folds the batch norm into the convolution, in place."""

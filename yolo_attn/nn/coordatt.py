@@ -8,6 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.ops.reduce import mean, outer
 
 
 class CoordAtt(Attention):
@@ -41,11 +42,11 @@ class CoordAtt(Attention):
 
     def coordinate_attention(self, x: torch.Tensor) -> torch.Tensor:
         """`(N, C, H, W)` → `(N, C, H, W)`, the outer product of the two gates."""
-        rows = x.mean(3, keepdim=True)  # (N, C, H, 1)
-        columns = x.mean(2, keepdim=True).transpose(2, 3)  # (N, C, W, 1): a strip, not the map
+        rows = mean(x, (3,), self.training)  # (N, C, H, 1)
+        columns = mean(x, (2,), self.training).transpose(2, 3)  # (N, C, W, 1): a strip, not the map
         strips = self.act(self.bn1(self.conv1(torch.cat((rows, columns), 2))))
         rows, columns = strips.split((x.shape[2], x.shape[3]), 2)
-        return self.conv_h(rows).sigmoid() * self.conv_w(columns.transpose(2, 3)).sigmoid()
+        return outer(self.conv_h(rows).sigmoid(), self.conv_w(columns.transpose(2, 3)).sigmoid(), self.training)
 
     def deploy_gates(self) -> list[nn.Module]:
         return [StripGate(fold(self.conv1, self.bn1), self.act, self.conv_h, self.conv_w)]

@@ -9,7 +9,8 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
-from yolo_attn.nn.layers import BatchNorm2d, fold, largest
+from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.ops.reduce import mean_and_max
 
 
 class TripletAttention(Attention):
@@ -65,7 +66,8 @@ class PlaneGate(nn.Module):
         self.conv: nn.Module = nn.Sequential(OrderedDict(conv=conv, bn=BatchNorm2d(1, momentum=0.01)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pooled = torch.cat((largest(x, self.dim, self.training), x.mean(self.dim, keepdim=True)), self.dim)
+        mean, maximum = mean_and_max(x, (self.dim,), self.training)
+        pooled = torch.cat((maximum, mean), self.dim)
         # Small, two lines for a whole dimension; swapped with the channels they lie as after the paper's rotation.
         return self.conv(pooled.transpose(1, self.dim)).sigmoid().transpose(1, self.dim)
 
