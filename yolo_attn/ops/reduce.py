@@ -1,7 +1,7 @@
 """Mean and maximum of a map, with gradients that pass over it as rarely as they can.
 
 Autograd writes the gradient of a mean out at the map's size and reads it again to add it. In training it stays here the
-small tensor it is, broadcast; and a mean and a maximum of the same map share one full-size gradient, where each would
+small tensor it is, broadcast; a mean and a maximum of the same map share one full-size gradient, where each would
 have its own. Evaluation has plain reductions, which every exporter knows.
 """
 
@@ -73,6 +73,23 @@ class MeanAndMax(torch.autograd.Function):
             return torch.where(position == index, share + maximum, share), None
         gradient = share.new_empty_strided(ctx.shape, ctx.stride).copy_(share)
         return gradient.scatter_(ctx.dim, index, share + maximum), None
+
+
+class RootSumSquare(torch.autograd.Function):
+    """√Σx² over `dims`, kept as 1, in `dtype`; the gradient is one product, and 0 where all of x is."""
+
+    @staticmethod
+    def forward(x: torch.Tensor, dims: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        return torch.linalg.vector_norm(x, dim=dims, keepdim=True, dtype=dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: torch.Tensor) -> None:
+        ctx.save_for_backward(inputs[0], output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        x, norm = ctx.saved_tensors
+        return (x * (gradient / norm).masked_fill(norm == 0, 0)).to(x.dtype), None, None
 
 
 def outer(rows: torch.Tensor, columns: torch.Tensor, training: bool) -> torch.Tensor:
