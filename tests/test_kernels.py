@@ -28,6 +28,13 @@ def test_an_unknown_implementation_is_refused():
         choice.use("cuda")
 
 
+def test_a_training_on_the_cpu_with_kernels_is_refused_in_one_line(yolo, datasets, tmp_path):
+    arguments = ("train", "model=yolov5n-cbam.yaml", "data=shapes.yaml", "imgsz=64", "device=cpu", "plots=False")
+    output = yolo(*arguments, cwd=tmp_path, fails=True, YOLO_ATTN_IMPL="triton", TRITON_INTERPRET="1")
+    message = "YOLO_ATTN_IMPL=triton trains on CUDA, and this is device=cpu; set YOLO_ATTN_IMPL=eager"
+    assert message in output.splitlines()[-1] and "Traceback" not in output
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the kernels can run here")
 def test_kernels_that_cannot_run_are_refused_in_one_line(tmp_path):
     code = "import torch; from yolo_attn.nn import CBAM; CBAM(32).train()(torch.rand(2, 32, 4, 4))"
