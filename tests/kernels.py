@@ -139,7 +139,7 @@ def test_output_and_every_gradient(name, options, shape, poisoned):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision(name, options, dtype):
     """Against float64 with the same rounded weights; the small layers between the kernels stay in float32."""
-    if name == "GAM" and dtype == torch.bfloat16 and choice.interpreted():
+    if name == "GAM" and dtype == torch.bfloat16 and choice.INTERPRETED:
         pytest.skip("Triton's interpreter multiplies matrices of bfloat16 as if their bits were whole numbers")
     shape = (2, 16, 6, 10)
     module = operator(name, options, shape[1])

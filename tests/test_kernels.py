@@ -23,6 +23,11 @@ def test_the_kernels():
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
+def test_operators_load_neither_triton_nor_the_compiler():
+    code = "import sys, yolo_attn.nn; sys.exit(bool({'triton', 'torch._dynamo'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_an_unknown_implementation_is_refused():
     with pytest.raises(AttentionError, match="no implementation 'cuda'; set YOLO_ATTN_IMPL to one of: auto, eager, tr"):
         choice.use("cuda")
