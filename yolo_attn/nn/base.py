@@ -48,7 +48,11 @@ class Attention(nn.Module):
         gates = [getattr(self, name) for name in self.gates]
         if self.blend is None:
             return gates
-        return [functools.partial(blended, gate, share) for gate, share in zip(gates, self.blend, strict=True)]
+        return [functools.partial(blended, gate, share) for gate, share in zip(gates, self.shares(), strict=True)]
+
+    def shares(self) -> list[torch.Tensor | None]:
+        """Returns the share of each gate, None where it counts in full."""
+        return [None] * len(self.gates) if self.blend is None else list(self.blend)
 
     def start_as_identity(self) -> None:
         """Makes the operator the identity, which training turns into attention.
@@ -139,9 +143,14 @@ class BlendedGate(nn.Module):
         return self.gate(x) * self.scale + self.shift
 
 
-def blended(gate: Callable[[torch.Tensor], torch.Tensor], share: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Returns 1 + share · (gate(x) − 1), in the form that is exact at a share of 0 and of 1."""
-    return gate(x) * share + (1 - share)
+def blended(gate: Callable[[torch.Tensor], torch.Tensor], share: torch.Tensor | None, x: torch.Tensor) -> torch.Tensor:
+    """Returns the gate at `x`, blended with 1."""
+    return mixed(gate(x), share)
+
+
+def mixed(gate: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
+    """Returns 1 + share · (gate − 1), in the form that is exact at a share of 0 and of 1; without one, the gate."""
+    return gate if share is None else gate * share + (1 - share)
 
 
 def multiply_gates(x: torch.Tensor, gates: Iterable[Callable[[torch.Tensor], torch.Tensor]]) -> torch.Tensor:

@@ -6,8 +6,10 @@ import torch
 from torch import nn
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.nn.base import Attention, hidden_channels
-from yolo_attn.nn.layers import BatchNorm2d, bottleneck, fold, largest
+from yolo_attn.nn.base import Attention, hidden_channels, mixed
+from yolo_attn.nn.layers import BatchNorm2d, bottleneck, fold
+from yolo_attn.ops.choice import kernels
+from yolo_attn.ops.reduce import mean_and_max
 
 
 class CBAM(Attention):
@@ -35,6 +37,18 @@ class CBAM(Attention):
         self.channel_attention = ChannelGate(channels, hidden_channels(channels, reduction, "CBAM"))
         self.spatial_attention = SpatialGate(kernel_size)
 
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not kernels("CBAM", x, self.training):
+            return super().forward(x)
+        from yolo_attn.ops.cbam_triton import cbam
+
+        channel, spatial = self.shares()
+        return cbam(
+            x,
+            lambda mean, maximum: mixed(self.channel_attention.excite(mean, maximum), channel),
+            lambda mean, maximum: mixed(self.spatial_attention.excite(mean, maximum), spatial),
+        )
+
     def deploy_gates(self) -> list[nn.Module]:
         self.spatial_attention.fold()
         return [JoinedChannelGate(self.channel_attention.mlp), self.spatial_attention]
@@ -48,11 +62,11 @@ class ChannelGate(nn.Module):
         self.mlp = bottleneck(channels, hidden)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.training:
-            maximum = largest(x.flatten(2), 2, training=True).unsqueeze(3)
-        else:
-            maximum = x.amax((2, 3), keepdim=True)
-        return (self.mlp(x.mean((2, 3), keepdim=True)) + self.mlp(maximum)).sigmoid()
+        return self.excite(*mean_and_max(x, (2, 3), self.training))
+
+    def excite(self, mean: torch.Tensor, maximum: torch.Tensor) -> torch.Tensor:
+        """Returns the gate from both statistics, each `(N, C, 1, 1)`."""
+        return (self.mlp(mean) + self.mlp(maximum)).sigmoid()
 
 
 class JoinedChannelGate(nn.Module):
@@ -88,8 +102,11 @@ class SpatialGate(nn.Module):
         self.norm: nn.Module = BatchNorm2d(1, momentum=0.01)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pooled = torch.cat((largest(x, 1, self.training), x.mean(1, keepdim=True)), 1)
-        return self.norm(self.conv(pooled)).sigmoid()
+        return self.excite(*mean_and_max(x, (1,), self.training))
+
+    def excite(self, mean: torch.Tensor, maximum: torch.Tensor) -> torch.Tensor:
+        """Returns the gate from both statistics, each `(N, 1, H, W)`."""
+        return self.norm(self.conv(torch.cat((maximum, mean), 1))).sigmoid()
 
     def fold(self) -> None:
         """Folds the batch norm into the convolution, in place."""

@@ -8,6 +8,8 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.ops.choice import kernels
+from yolo_attn.ops.reduce import mean, outer
 
 
 class CoordAtt(Attention):
@@ -39,13 +41,23 @@ class CoordAtt(Attention):
         self.conv_h = nn.Conv2d(hidden, channels, 1)
         self.conv_w = nn.Conv2d(hidden, channels, 1)
 
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not kernels("CoordAtt", x, self.training):
+            return super().forward(x)
+        from yolo_attn.ops.coordatt_triton import coordatt
+
+        return coordatt(x, self.strip_gates, *self.shares())
+
     def coordinate_attention(self, x: torch.Tensor) -> torch.Tensor:
         """`(N, C, H, W)` → `(N, C, H, W)`, the outer product of the two gates."""
-        rows = x.mean(3, keepdim=True)  # (N, C, H, 1)
-        columns = x.mean(2, keepdim=True).transpose(2, 3)  # (N, C, W, 1): a strip, not the map
-        strips = self.act(self.bn1(self.conv1(torch.cat((rows, columns), 2))))
-        rows, columns = strips.split((x.shape[2], x.shape[3]), 2)
-        return self.conv_h(rows).sigmoid() * self.conv_w(columns.transpose(2, 3)).sigmoid()
+        return outer(*self.strip_gates(mean(x, (3,), self.training), mean(x, (2,), self.training)), self.training)
+
+    def strip_gates(self, rows: torch.Tensor, columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns the gates of the rows `(N, C, H, 1)` and of the columns `(N, C, 1, W)`, from means so shaped."""
+        both = torch.cat((rows, columns.transpose(2, 3)), 2)  # (N, C, H + W, 1): a strip is transposed, not the map
+        strips = self.act(self.bn1(self.conv1(both)))
+        rows, columns = strips.split((rows.shape[2], columns.shape[3]), 2)
+        return self.conv_h(rows).sigmoid(), self.conv_w(columns.transpose(2, 3)).sigmoid()
 
     def deploy_gates(self) -> list[nn.Module]:
         return [StripGate(fold(self.conv1, self.bn1), self.act, self.conv_h, self.conv_w)]

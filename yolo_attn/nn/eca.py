@@ -8,6 +8,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
+from yolo_attn.ops.reduce import mean
 
 
 class ECA(Attention):
@@ -36,7 +37,7 @@ class ECA(Attention):
 
     def channel_attention(self, x: torch.Tensor) -> torch.Tensor:
         """`(N, C, H, W)` → `(N, C, 1, 1)`."""
-        pooled = x.mean((2, 3)).unsqueeze(1)
+        pooled = mean(x, (2, 3), self.training).flatten(1).unsqueeze(1)
         return self.conv(pooled).sigmoid().transpose(1, 2).unsqueeze(3)
 
     def deploy_gates(self) -> list[nn.Module]:

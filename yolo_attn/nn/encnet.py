@@ -61,7 +61,7 @@ class EncNet(Attention):
         x = self.project(x)
         codewords = self.codewords[0]
         dot = nn.functional.conv2d(x, codewords[:, :, None, None])
-        distance = root_sum_square(x, 1).square() - 2 * dot + codewords.square().sum(1).view(-1, 1, 1)
+        distance = root_sum_square(x, (1,), self.training).square() - 2 * dot + codewords.square().sum(1).view(-1, 1, 1)
         residuals = aggregate(x, self.scale.view(-1, 1, 1) * distance, codewords)
         normed = self.norm(residuals.transpose(1, 2).unsqueeze(3))
         return normed.relu().mean(1).squeeze(2)
@@ -99,7 +99,7 @@ class ContextGate(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.project(x)
-        logits = self.scale * root_sum_square(x, 1).square() + self.assign(x)
+        logits = self.scale * root_sum_square(x, (1,), self.training).square() + self.assign(x)
         residuals = aggregate(x, logits, self.codewords)
         encoding = (residuals * self.weight + self.bias).relu().mean(2)
         return 1 + self.fc(encoding[:, :, None, None]).sigmoid()

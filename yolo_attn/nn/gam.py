@@ -2,11 +2,15 @@
 
 from typing import ClassVar
 
+import torch
 from torch import nn
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.nn.base import Attention, hidden_channels
+from yolo_attn.nn.base import Attention, hidden_channels, mixed
 from yolo_attn.nn.layers import BatchNorm2d, PickChannels, ShuffleChannels, bottleneck, fold
+from yolo_attn.ops.choice import kernels
+
+KERNEL_WIDTH = 256  # hidden channels that the Triton kernel can hold; a wider perceptron stays PyTorch's
 
 
 class GAM(Attention):
@@ -54,6 +58,16 @@ class GAM(Attention):
             BatchNorm2d(channels),
             nn.Sigmoid(),
         )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        fits = self.channels // self.reduction <= KERNEL_WIDTH
+        if not kernels("GAM", x, self.training and fits):
+            return super().forward(x)
+        from yolo_attn.ops.gam_triton import gam_channel
+
+        channel, spatial = self.shares()
+        x = gam_channel(x, self.channel_attention.parameters(), self.channel_sigmoid, channel)
+        return x * mixed(self.spatial_attention(x), spatial)
 
     def deploy_gates(self) -> list[nn.Module]:
         conv1, norm1, relu, conv2, norm2, sigmoid = self.spatial_attention

@@ -61,6 +61,6 @@ class ChannelTransformation(nn.Module):
             embedding = alpha * x.abs().mean((2, 3), keepdim=True, dtype=at_least_float32(x))
             normalised = embedding / (embedding.abs().mean(1, keepdim=True) + eps)
         else:
-            embedding = alpha * ((root_sum_square(x, (2, 3)) * pixels**-0.5).square() + eps).sqrt()
+            embedding = alpha * ((root_sum_square(x, (2, 3), self.training) * pixels**-0.5).square() + eps).sqrt()
             normalised = embedding / (embedding.square().mean(1, keepdim=True) + eps).sqrt()
         return (1 + (gamma * normalised + beta).tanh()).to(x.dtype)

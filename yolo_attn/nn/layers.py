@@ -34,15 +34,6 @@ def bottleneck(channels: int, hidden: int, bias: bool = True) -> nn.Sequential:
     )
 
 
-def largest(x: torch.Tensor, dim: int, training: bool) -> torch.Tensor:
-    """Returns the maximum over `dim`, kept as 1.
-
-    In training one of the values that tie gets the whole gradient, as from max pooling: the backward pass then takes
-    half the time of that of `amax`, which shares it. For inference `amax` is one reduction in every export.
-    """
-    return x.max(dim, keepdim=True).values if training else x.amax(dim, keepdim=True)
-
-
 class ShuffleChannels(nn.Module):
     """ShuffleNet's channel shuffle: channel (g, i) of g groups of i channels becomes channel (i, g). `(N, C, H, W)`."""
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from yolo_attn.nn.base import Attention, hidden_channels
 from yolo_attn.nn.layers import bottleneck
+from yolo_attn.ops.reduce import mean
 
 
 class SE(Attention):
@@ -29,7 +30,7 @@ class SE(Attention):
 
     def channel_attention(self, x: torch.Tensor) -> torch.Tensor:
         """`(N, C, H, W)` → `(N, C, 1, 1)`."""
-        return self.mlp(x.mean((2, 3), keepdim=True)).sigmoid()
+        return self.mlp(mean(x, (2, 3), self.training)).sigmoid()
 
     def deploy_gates(self) -> list[nn.Module]:
         return [nn.Sequential(nn.AdaptiveAvgPool2d(1), *self.mlp, nn.Sigmoid())]

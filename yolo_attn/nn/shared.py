@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.ops.reduce import RootSumSquare
 
 
 def average_matrix(pixels: int, bins: int, like: torch.Tensor) -> torch.Tensor:
@@ -25,9 +26,11 @@ def at_least_float32(x: torch.Tensor) -> torch.dtype:
     return torch.promote_types(x.dtype, torch.float32)
 
 
-def root_sum_square(x: torch.Tensor, dim: int | tuple[int, ...]) -> torch.Tensor:
-    """Returns √Σx² over `dim`, kept as 1; summed in float32 at least, without a wide copy of `x`."""
-    return torch.linalg.vector_norm(x, dim=dim, keepdim=True, dtype=at_least_float32(x))
+def root_sum_square(x: torch.Tensor, dims: tuple[int, ...], training: bool) -> torch.Tensor:
+    """Returns √Σx² over `dims`, kept as 1; summed in float32 at least, without a wide copy of `x`."""
+    if training:
+        return RootSumSquare.apply(x, dims, at_least_float32(x))
+    return torch.linalg.vector_norm(x, dim=dims, keepdim=True, dtype=at_least_float32(x))
 
 
 def capped(x: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ from torch import nn
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.layers import BatchNorm2d
 from yolo_attn.nn.shared import affine, root_sum_square
+from yolo_attn.ops.reduce import mean
 
 EPS = 1e-5
 
@@ -39,8 +40,8 @@ class SRM(Attention):
 
     def style_attention(self, x: torch.Tensor) -> torch.Tensor:
         """`(N, C, H, W)` → `(N, C, 1, 1)`."""
-        mean, std = style(x)
-        weighed = mean * self.cfc_bias_mean.view(-1, 1, 1) + std * self.cfc_bias_std.view(-1, 1, 1)
+        average, std = style(x, self.training)
+        weighed = average * self.cfc_bias_mean.view(-1, 1, 1) + std * self.cfc_bias_std.view(-1, 1, 1)
         return self.norm(weighed.to(x.dtype)).sigmoid()
 
     def deploy_gates(self) -> list[nn.Module]:
@@ -61,14 +62,16 @@ class StyleGate(nn.Module):
             self.register_buffer(name, value.detach().view(-1, 1, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        mean, std = style(x)
-        return (mean * self.a + std * self.b + self.c).sigmoid().to(x.dtype)
+        average, std = style(x, self.training)
+        return (average * self.a + std * self.b + self.c).sigmoid().to(x.dtype)
 
 
-def style(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def style(x: torch.Tensor, training: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns mean and standard deviation of each channel, both `(N, C, 1, 1)`; the latter in float32 at least."""
-    mean = nn.functional.adaptive_avg_pool2d(x, 1)
+    average = mean(x, (2, 3), True) if training else nn.functional.adaptive_avg_pool2d(x, 1)
+    # Deviations sum to 0, so nothing reaches x through the mean they are taken from.
+    centre = average.detach() if training else average
     pixels = x.shape[2] * x.shape[3]
     # 1e-30 vanishes beside any count but 0: a single pixel gives 0 · 1e15. Divided before it is squared, for fp16.
-    std = root_sum_square(x - mean, (2, 3)) * (pixels - 1 + 1e-30) ** -0.5
-    return mean, (std.square() + EPS).sqrt()
+    std = root_sum_square(x - centre, (2, 3), training) * (pixels - 1 + 1e-30) ** -0.5
+    return average, (std.square() + EPS).sqrt()

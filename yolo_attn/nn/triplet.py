@@ -9,7 +9,9 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
-from yolo_attn.nn.layers import BatchNorm2d, fold, largest
+from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.ops.choice import kernels
+from yolo_attn.ops.reduce import mean_and_max
 
 
 class TripletAttention(Attention):
@@ -43,6 +45,23 @@ class TripletAttention(Attention):
         if spatial:
             self.hw = PlaneGate(1, kernel_size)
 
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not kernels("TripletAttention", x, self.training):
+            return super().forward(x)
+        from yolo_attn.ops.triplet_triton import triplet
+
+        return triplet(x, self.shared_gates)
+
+    def shared_gates(self, statistics: list[tuple[torch.Tensor, torch.Tensor]]) -> list[torch.Tensor]:
+        """Returns three gates whose sum is the blended mean, from mean and max over dimensions 1, 2 and 3."""
+        (share,) = self.shares()
+        planes = {plane.dim: plane for plane in self.planes()}
+        part = 1 / len(planes) if share is None else share / len(planes)
+        gates = [planes[dim].excite(*statistics[dim - 1]) * part for dim in sorted(planes)]
+        if not self.spatial:
+            gates.insert(0, torch.zeros_like(statistics[0][0]))
+        return gates if share is None else [gates[0] + (1 - share), *gates[1:]]
+
     def triplet_attention(self, x: torch.Tensor) -> torch.Tensor:
         """`(N, C, H, W)` → `(N, C, H, W)`."""
         return mean_of(self.planes(), x)
@@ -65,9 +84,12 @@ class PlaneGate(nn.Module):
         self.conv: nn.Module = nn.Sequential(OrderedDict(conv=conv, bn=BatchNorm2d(1, momentum=0.01)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.excite(*mean_and_max(x, (self.dim,), self.training))
+
+    def excite(self, mean: torch.Tensor, maximum: torch.Tensor) -> torch.Tensor:
+        """Returns the gate from both statistics, with dimension `dim` of length 1."""
         # Small, a line for a whole dimension; swapped with the channels they lie as after the paper's rotation.
-        lines = largest(x, self.dim, self.training), x.mean(self.dim, keepdim=True)
-        pooled = torch.cat([line.transpose(1, self.dim) for line in lines], 1)
+        pooled = torch.cat([line.transpose(1, self.dim) for line in (maximum, mean)], 1)
         return self.conv(pooled).sigmoid().transpose(1, self.dim)
 
     def fold(self) -> "PlaneGate":
