@@ -78,7 +78,7 @@ def test_no_operator_has_more_kernels_than_its_pasted_form():
     # DESIGN.md says why; BAM's layout change goes into its first pooling where that is a kernel by itself.
     known = {("TripletAttention", "alone"), ("EncNet", "alone"), ("EncNet", "network"), ("BAM", "network")}
     assert more == known
-    assert all(int(row["ours"]) <= 9 for row in KERNELS if row["operator"] == "CBAM")
+    assert all(int(row["ours"]) <= 8 for row in KERNELS if row["operator"] == "CBAM")
 
 
 @pytest.fixture(scope="module")
