@@ -10,6 +10,8 @@ import onnxruntime
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.operators import CASES, IDS, OPTIONS, make
 from yolo_attn import models, registry
@@ -174,6 +176,34 @@ def test_a_training_step_compiles_into_one_graph(name):
         steps.append([y, x.grad, *(p.grad for p in module.parameters())])
     for got, want in zip(*steps, strict=True):
         assert_close(got, want)
+
+
+class Calls(TorchDispatchMode):
+    """Collects the names of the operations that run while it is active."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.names.add(function.name())
+        return function(*args, **(kwargs or {}))
+
+
+@every_case
+def test_a_deterministic_step_on_cuda_warns_of_nothing(name, options, monkeypatch):
+    """No operation is on PyTorch's list of those that warn. Forward its tensors pretend to be on CUDA, where NonLocal
+    takes another way; no backward pass runs on such, so that one is the CPU's."""
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    with FakeTensorMode(), torch.device("cuda"), Calls() as forward:
+        make(name, options).train()(torch.empty(2, 32, 7, 13))
+    y = make(name, options).train()(images().requires_grad_())
+    with Calls() as backward:
+        y.sum().backward()
+    names = forward.names | {call for call in backward.names if "_attention" not in call}
+    warn = ("adaptive", "grid_sampl", "put", "scatter_reduce", "cumsum", "median", "histc", "bincount", "kthvalue")
+    warn += ("upsample", "pad", "unpool", "fractional", "nll_loss", "_attention", "embedding_bag", "avg_pool3d")
+    assert len(names) > 9 and not [call for call in names for word in warn if word in call]
 
 
 @every_case

@@ -18,9 +18,10 @@ class NonLocal(Attention):
     starts with weight 0, so the block starts as the identity, exactly; at that first step only the batch norm has a
     gradient that is not 0. A residual, no gate: `gate` does not apply.
 
-    Cost: a table of H·W × H·W/4 weights for each image. PyTorch's fused attention does not keep it (and its gradient on
-    CUDA is not the same to the last bit in every run); an exported graph does. That is 0.2 MB at 20×20 (P5 of 640
-    pixels), 41 MB at 80×80, 655 MB at 160×160: put it at P5.
+    Cost: a table of H·W × H·W/4 weights for each image. PyTorch's fused attention does not keep it; an exported graph
+    does, and so does training on CUDA with deterministic algorithms, Ultralytics' default, as the fused gradient there
+    is not the same to the last bit in every run. That is 0.2 MB at 20×20 (P5 of 640 pixels), 41 MB at
+    80×80, 655 MB at 160×160: put it at P5, or train with `deterministic=False`.
 
     Differs from the authors' code: an odd row or column at the edge is pooled by itself, where they drop it. So a map
     of one pixel works. Weights start as torch's do, theirs with a deviation of 0.01.
@@ -67,7 +68,10 @@ def attend(x: torch.Tensor, theta: nn.Module, phi: nn.Module, g: nn.Module) -> t
     """Returns softmax(θᵀ φ / √c) g for each pixel, `(N, c, H, W)`."""
     pooled = nn.functional.max_pool2d(x, 2, ceil_mode=True)
     query, key, value = (tokens(y) for y in (theta(x), phi(pooled), g(pooled)))
-    attended = nn.functional.scaled_dot_product_attention(query, key, value)
+    if query.is_cuda and torch.is_grad_enabled() and torch.are_deterministic_algorithms_enabled():
+        attended = (query * query.shape[3] ** -0.5 @ key.transpose(2, 3)).softmax(3).to(value.dtype) @ value
+    else:
+        attended = nn.functional.scaled_dot_product_attention(query, key, value)
     # Copied: as a view it would lie channels last, and every layer behind it, forwards and backwards, with it.
     return attended.transpose(2, 3).contiguous().view(x.shape[0], -1, x.shape[2], x.shape[3])
 
