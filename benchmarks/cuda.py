@@ -113,7 +113,7 @@ def check(device: torch.device) -> None:
     Raises:
         SystemExit: An error is above its bar.
     """
-    interpreted = choice.interpreted()
+    interpreted = choice.INTERPRETED
     print(f"{'RMS of the error over RMS, at most':<38}{'float32':>10}{'float16':>10}{'bfloat16':>10}")
     failed = []
     for name in WITH_KERNELS:
@@ -131,7 +131,7 @@ def check(device: torch.device) -> None:
 
 def errors(name: str, dtype: torch.dtype, layout: str, device: torch.device) -> float:
     """Returns the largest relative RMS error of a kernel operator: output, gradients of x and of its gates."""
-    shape = (2, 16, 6, 10) if choice.interpreted() else (4, 132, 13, 17)
+    shape = (2, 16, 6, 10) if choice.INTERPRETED else (4, 132, 13, 17)
     torch.manual_seed(0)
     x, gradient = (torch.randn(shape, device=device, dtype=dtype) for _ in range(2))
     if layout == "last":
@@ -429,7 +429,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare with float64 and time nothing")
     options = parser.parse_args()
     end = time.monotonic() + options.minutes * 60
-    if not torch.cuda.is_available() and not (options.check and choice.interpreted()):
+    if not torch.cuda.is_available() and not (options.check and choice.INTERPRETED):
         raise SystemExit(
             "benchmarks.cuda needs an NVIDIA GPU; TRITON_INTERPRET=1 python -m benchmarks.cuda --check runs the checks"
         )

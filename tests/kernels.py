@@ -139,7 +139,7 @@ def test_output_and_every_gradient(name, options, shape, poisoned):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision(name, options, dtype):
     """Against float64 with the same rounded weights; the small layers between the kernels stay in float32."""
-    if name == "GAM" and dtype == torch.bfloat16 and choice.interpreted():
+    if name == "GAM" and dtype == torch.bfloat16 and choice.INTERPRETED:
         pytest.skip("Triton's interpreter multiplies matrices of bfloat16 as if their bits were whole numbers")
     shape = (2, 16, 6, 10)
     module = operator(name, options, shape[1])
@@ -155,11 +155,15 @@ def test_half_precision(name, options, dtype):
         assert error <= 4 * TOLERANCE[dtype], (key, error.item())  # autocast rounds the layers between as well
 
 
-@pytest.mark.parametrize("name", ["CBAM", "TripletAttention"])
-def test_of_values_that_tie_the_first_gets_the_gradient(name):
-    module, shape = operator(name, {"reduction": 4} if name == "CBAM" else {}, 12), (2, 12, 5, 7)
+@pytest.mark.parametrize(("name", "even"), [("CBAM", False), ("CBAM", True), ("TripletAttention", False)])
+def test_of_values_that_tie_the_first_gets_the_gradient(name, even):
+    """On a map of several tiles both ways, so that values of different tiles tie."""
+    module, shape = operator(name, {"reduction": 4} if name == "CBAM" else {}, 76), (1, 76, 13, 17)
     gradient = images(shape, seed=1)
     x = torch.ones(shape, device=DEVICE)
+    if even:  # a channel gate of one half everywhere, so that the map still ties behind it
+        for parameter in module.channel_attention.parameters():
+            parameter.data.zero_()
     want = step(copy.deepcopy(module).double(), x.double(), gradient.double())
     assert_agrees(with_kernels(copy.deepcopy(module), x, gradient), want, 1e-5, loose=1e-5)
 

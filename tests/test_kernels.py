@@ -23,9 +23,21 @@ def test_the_kernels():
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
+def test_operators_load_neither_triton_nor_the_compiler():
+    code = "import sys, yolo_attn.nn; sys.exit(bool({'triton', 'torch._dynamo'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_an_unknown_implementation_is_refused():
     with pytest.raises(AttentionError, match="no implementation 'cuda'; set YOLO_ATTN_IMPL to one of: auto, eager, tr"):
         choice.use("cuda")
+
+
+def test_a_training_on_the_cpu_with_kernels_is_refused_in_one_line(yolo, datasets, tmp_path):
+    arguments = ("train", "model=yolov5n-cbam.yaml", "data=shapes.yaml", "imgsz=64", "device=cpu", "plots=False")
+    output = yolo(*arguments, cwd=tmp_path, fails=True, YOLO_ATTN_IMPL="triton", TRITON_INTERPRET="1")
+    message = "YOLO_ATTN_IMPL=triton trains on CUDA, and this is device=cpu; set YOLO_ATTN_IMPL=eager"
+    assert message in output.splitlines()[-1] and "Traceback" not in output
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the kernels can run here")

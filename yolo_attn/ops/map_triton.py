@@ -39,9 +39,9 @@ def dense(*maps: torch.Tensor) -> bool:
     return all(x.stride(2) == x.shape[3] * x.stride(3) for x in maps)
 
 
-def tile(x: torch.Tensor, pixels: int | None = None) -> tuple[int, int]:
+def tile(x: torch.Tensor) -> tuple[int, int]:
     """Returns a tile's channels and pixels, powers of two, longest along what lies side by side in memory."""
-    channels, pixels = triton.next_power_of_2(x.shape[1]), triton.next_power_of_2(pixels or x.shape[2] * x.shape[3])
+    channels, pixels = triton.next_power_of_2(x.shape[1]), triton.next_power_of_2(x.shape[2] * x.shape[3])
     if x.stride(1) == 1 and x.stride(3) != 1:
         block_c = min(channels, 128)
         return block_c, min(pixels, ELEMENTS // block_c)

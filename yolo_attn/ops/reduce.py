@@ -60,7 +60,8 @@ class MeanAndMax(torch.autograd.Function):
         ctx.save_for_backward(output[2])
         ctx.shape = x.shape
         if not torch.compiler.is_compiling():
-            ctx.stride = torch.empty_like(x, device="meta").stride()  # the gradient lies as x does
+            # The gradient lies as x does, without the gaps of a slice.
+            ctx.stride = x.stride() if x.is_contiguous() else torch.empty_like(x, device="meta").stride()
 
     @staticmethod
     def backward(ctx: Any, mean: torch.Tensor, maximum: torch.Tensor, _: Any) -> tuple[torch.Tensor, None]:

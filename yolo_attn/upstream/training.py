@@ -2,7 +2,8 @@
 
 `freeze=10` means the first ten layers of the base: Ultralytics counts a model's rows, among which attention now is, so
 the numbers that people know from the base are translated. Attention between frozen layers, or inside them, stays
-trainable. And where no pretrained weights came, the log says that attention starts as in its paper.
+trainable. Where no pretrained weights came, the log says that attention starts as in its paper; and where the Triton
+kernels were asked for and cannot run, it ends here.
 """
 
 import functools
@@ -13,6 +14,7 @@ from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import ECA, Attention
+from yolo_attn.ops import choice
 from yolo_attn.upstream.correspondence import is_attention_row, operators
 from yolo_attn.upstream.parse import rows_text
 
@@ -27,6 +29,10 @@ def setup_train(self, *args, **kwargs):
         checkpoint = setup_model()
         layers = getattr(self.model, "model", None)
         if isinstance(layers, nn.Sequential) and any(map(operators, layers)):
+            if choice.asked() == "triton" and self.device.type != "cuda":
+                raise AttentionError(
+                    f"YOLO_ATTN_IMPL=triton trains on CUDA, and this is device={self.device}; set YOLO_ATTN_IMPL=eager"
+                )
             if asked:
                 self.args.freeze = translated(asked, layers)
                 frozen = rows_text(self.args.freeze)
