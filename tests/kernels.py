@@ -155,11 +155,15 @@ def test_half_precision(name, options, dtype):
         assert error <= 4 * TOLERANCE[dtype], (key, error.item())  # autocast rounds the layers between as well
 
 
-@pytest.mark.parametrize("name", ["CBAM", "TripletAttention"])
-def test_of_values_that_tie_the_first_gets_the_gradient(name):
-    module, shape = operator(name, {"reduction": 4} if name == "CBAM" else {}, 12), (2, 12, 5, 7)
+@pytest.mark.parametrize(("name", "even"), [("CBAM", False), ("CBAM", True), ("TripletAttention", False)])
+def test_of_values_that_tie_the_first_gets_the_gradient(name, even):
+    """On a map of several tiles both ways, so that values of different tiles tie."""
+    module, shape = operator(name, {"reduction": 4} if name == "CBAM" else {}, 76), (1, 76, 13, 17)
     gradient = images(shape, seed=1)
     x = torch.ones(shape, device=DEVICE)
+    if even:  # a channel gate of one half everywhere, so that the map still ties behind it
+        for parameter in module.channel_attention.parameters():
+            parameter.data.zero_()
     want = step(copy.deepcopy(module).double(), x.double(), gradient.double())
     assert_agrees(with_kernels(copy.deepcopy(module), x, gradient), want, 1e-5, loose=1e-5)
 
