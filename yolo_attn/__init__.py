@@ -4,7 +4,7 @@ Importing this package loads neither torch nor ultralytics; each function import
 """
 
 __version__ = "0.1.0"
-__all__ = ["get", "insert", "names", "remove", "table"]
+__all__ = ["get", "insert", "live", "names", "remove", "table"]
 
 
 def names() -> list[str]:
@@ -54,3 +54,12 @@ def remove(model) -> dict:
     from yolo_attn import placement
 
     return placement.remove(model)
+
+
+def __getattr__(name: str):
+    """Imports `yolo_attn.live` when it is first asked for: the camera runner, a module that is called as a function."""
+    if name == "live":
+        import importlib
+
+        return importlib.import_module("yolo_attn.live")
+    raise AttributeError(f"module 'yolo_attn' has no attribute '{name}'")

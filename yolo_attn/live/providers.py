@@ -1,0 +1,85 @@
+"""Which execution provider of ONNX Runtime runs a model here, and why the better ones do not."""
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+import onnxruntime
+
+from yolo_attn.errors import AttentionError
+
+PROVIDERS = ("TensorRT", "CUDA", "OpenVINO", "CPU")  # the best first
+
+
+def open_session(file: Path, device: str, threads: int) -> tuple[onnxruntime.InferenceSession, str]:
+    """Returns a session for `file` on the best provider that starts, and a line that says which and why.
+
+    Raises:
+        AttentionError: ONNX Runtime cannot read the file, or `device` names a GPU that it cannot use.
+    """
+    gpu = device.removeprefix("cuda").removeprefix(":") or "0"
+    if device != "cpu" and not gpu.isdecimal():
+        raise AttentionError(f"device={device} is unknown: write device=cpu, or the number of a GPU as in device=0")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the other stages need the cores
+    options.log_severity_level = 4  # a provider that does not start is said by our own line
+    refused = []
+    for provider in PROVIDERS if device != "cpu" else ("CPU",):
+        reason = _missing(provider)
+        if not reason:
+            try:
+                session = _open(file, options, provider, int(gpu))
+            except Exception as error:
+                if provider == "CPU":
+                    raise AttentionError(f"ONNX Runtime cannot load '{file}': {_line(error)}") from None
+                reason = _line(error)
+            else:
+                if session.get_providers()[0] == f"{provider}ExecutionProvider":
+                    break
+                reason = "did not start"
+        refused.append(f"{provider} {reason}")
+    if device not in ("", "cpu") and provider == "CPU":
+        raise AttentionError(f"device={device} cannot be used here: {'; '.join(refused)}. device=cpu works")
+    said = f"ONNX Runtime {onnxruntime.__version__} on {provider}"
+    return session, said + (f" ({'; '.join(refused)})" if refused else "")
+
+
+def _open(file: Path, options: onnxruntime.SessionOptions, provider: str, gpu: int) -> onnxruntime.InferenceSession:
+    settings: dict[str, object] = {}
+    if provider in ("TensorRT", "CUDA"):
+        settings["device_id"] = gpu
+    if provider == "TensorRT":
+        settings |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(_cache())}
+    chosen: list = [(f"{provider}ExecutionProvider", settings)]
+    if provider == "TensorRT" and not _missing("CUDA"):
+        chosen.append(("CUDAExecutionProvider", {"device_id": gpu}))  # for nodes that TensorRT leaves out
+    if provider != "CPU":
+        chosen.append("CPUExecutionProvider")
+    return onnxruntime.InferenceSession(str(file), options, providers=chosen, enable_fallback=0)
+
+
+def _missing(provider: str) -> str:
+    """Returns why a provider cannot start, as far as that shows before a session is opened; nothing where it can."""
+    if f"{provider}ExecutionProvider" not in onnxruntime.get_available_providers():
+        return "is not in this ONNX Runtime"
+    if provider in ("TensorRT", "CUDA") and sys.platform == "linux":
+        folder = Path(onnxruntime.__file__).parent / "capi"
+        for library in ("libcuda.so.1", folder / f"libonnxruntime_providers_{provider.lower()}.so"):
+            try:
+                ctypes.CDLL(str(library))
+            except OSError as error:
+                return f"cannot start: {_line(error)}"
+    return ""
+
+
+def _cache() -> Path:
+    """Returns the folder where TensorRT keeps its engines: building one takes minutes."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "yolo_attn" / "tensorrt"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
