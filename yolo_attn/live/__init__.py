@@ -3,6 +3,7 @@
 The module itself can be called, so that `yolo_attn.live(...)` and `yolo_attn.live.sources` both mean what they say.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -66,6 +67,39 @@ def open_pipeline(model, source, imgsz, conf, iou, max_det, classes, device, vid
     limits = Thresholds(conf, iou, max_det, None if classes is None else tuple(classes))
     opened = sources.open_sources(source, stream_buffer, vid_stride)
     return Pipeline(models.load(str(model), imgsz, str(device), threads, limits), opened)
+
+
+def command(
+    *, show: bool | None, save: bool, save_json: bool, project: str, name: str, serve: str, token: str, **options
+) -> int:
+    """Runs `yolo-attn live`: `options` are those of `live`, the others say what is done with the results.
+
+    Without `show`, a window opens where there is a screen and no page is served.
+    """
+    # What OpenCV and FFmpeg say of a broken stream would cover the status line; the source's state says it.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    pipeline = open_pipeline(**options)
+    from yolo_attn.errors import AttentionError
+    from yolo_attn.live import runner
+
+    window = show is not False and not (show is None and serve) and runner.can_show()
+    if show and not window:
+        raise AttentionError(
+            "show=True needs a screen, and an OpenCV with windows (opencv-python): use serve=8000 instead"
+        )
+    page = None
+    if serve:
+        from yolo_attn.live.serve import Page
+
+        page = Page(serve, token, len(pipeline.sources))
+    outputs = runner.Outputs(runner.free_folder(project, name), window, save, save_json, page)
+    run = runner.Runner(pipeline, outputs)
+    print(pipeline.model.runs_on)
+    if page is not None:
+        page.command = run.command
+        print(f"Page: {page.url}")
+    return run.run()
 
 
 class _Callable(ModuleType):

@@ -62,13 +62,18 @@ class Mailbox(Generic[Item]):
             self._writers = max(self._writers - 1, 0)
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """Drops what is in the mailbox and lets nobody wait any more."""
+    def end(self) -> None:
+        """Takes nothing more; what is in it can still be taken."""
         with self._changed:
             self._writers = 0
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Drops what is in the mailbox and lets nobody wait any more."""
+        self.end()
+        with self._changed:
             for items in self._items:
                 items.clear()
-            self._changed.notify_all()
 
     def _next(self) -> Item | None:
         for _ in self._items:

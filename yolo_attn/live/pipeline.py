@@ -30,7 +30,7 @@ class Pipeline:
     def __init__(self, model: Model, sources: list[Source]):
         self.model, self.sources = model, sources
         self.inference_seconds = 0.0
-        self._resumed, self._ended = threading.Event(), False
+        self._resumed = threading.Event()
         self._resumed.set()
         self._error: BaseException | None = None
         keeps_all = [source.keeps_all for source in sources]
@@ -78,7 +78,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """Lets `results()` end after what is in it; may be called from a signal's handler or another thread."""
-        self._ended = True
+        self._captured.end()  # not waiting for a camera that hangs
         self._resumed.set()
         for source in self.sources:
             source.stop()

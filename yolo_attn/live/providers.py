@@ -9,7 +9,13 @@ import onnxruntime
 
 from yolo_attn.errors import AttentionError
 
-PROVIDERS = ("TensorRT", "CUDA", "OpenVINO", "CPU")  # the best first
+# The best first, by the name that ONNX Runtime gives it.
+PROVIDERS = {
+    "TensorRT": "TensorrtExecutionProvider",
+    "CUDA": "CUDAExecutionProvider",
+    "OpenVINO": "OpenVINOExecutionProvider",
+    "CPU": "CPUExecutionProvider",
+}
 
 
 def open_session(file: Path, device: str, threads: int) -> tuple[onnxruntime.InferenceSession, str]:
@@ -36,7 +42,7 @@ def open_session(file: Path, device: str, threads: int) -> tuple[onnxruntime.Inf
                     raise AttentionError(f"ONNX Runtime cannot load '{file}': {_line(error)}") from None
                 reason = _line(error)
             else:
-                if session.get_providers()[0] == f"{provider}ExecutionProvider":
+                if session.get_providers()[0] == PROVIDERS[provider]:
                     break
                 reason = "did not start"
         refused.append(f"{provider} {reason}")
@@ -52,7 +58,7 @@ def _open(file: Path, options: onnxruntime.SessionOptions, provider: str, gpu: i
         settings["device_id"] = gpu
     if provider == "TensorRT":
         settings |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(_cache())}
-    chosen: list = [(f"{provider}ExecutionProvider", settings)]
+    chosen: list = [(PROVIDERS[provider], settings)]
     if provider == "TensorRT" and not _missing("CUDA"):
         chosen.append(("CUDAExecutionProvider", {"device_id": gpu}))  # for nodes that TensorRT leaves out
     if provider != "CPU":
@@ -62,7 +68,7 @@ def _open(file: Path, options: onnxruntime.SessionOptions, provider: str, gpu: i
 
 def _missing(provider: str) -> str:
     """Returns why a provider cannot start, as far as that shows before a session is opened; nothing where it can."""
-    if f"{provider}ExecutionProvider" not in onnxruntime.get_available_providers():
+    if PROVIDERS[provider] not in onnxruntime.get_available_providers():
         return "is not in this ONNX Runtime"
     if provider in ("TensorRT", "CUDA") and sys.platform == "linux":
         folder = Path(onnxruntime.__file__).parent / "capi"

@@ -101,7 +101,7 @@ class Camera(Source):
 
     def __init__(self, index: int, where: int | str, keeps_all: bool, stride: int):
         super().__init__(index, camera_name(where), keeps_all, stride)
-        self.where = where
+        self.where, self._jpegs = where, False
 
     def read_all(self) -> None:
         pause = FIRST_PAUSE
@@ -113,7 +113,7 @@ class Camera(Source):
                     self.fps = rate if 1 <= rate <= 240 else 30.0  # MJPEG streams say 25, some cameras nonsense
                     if self._read(capture):
                         pause = FIRST_PAUSE
-                    self.error = "stopped sending"
+                    self.error = "" if self._stop_event.is_set() else "stopped sending"
                 else:
                     self.error = "cannot be opened"
             finally:
@@ -127,6 +127,7 @@ class Camera(Source):
     def _open(self) -> cv2.VideoCapture:
         waits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_SECONDS * 1000)]
         waits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(SILENCE * 1000)]
+        self._jpegs = False
         if isinstance(self.where, int):
             capture = cv2.VideoCapture(self.where)
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
@@ -134,7 +135,12 @@ class Camera(Source):
         if "!" in self.where:
             return cv2.VideoCapture(self.where, cv2.CAP_GSTREAMER, waits)
         # One decoding thread: FFmpeg's others each hold a frame back.
-        return cv2.VideoCapture(self.where, cv2.CAP_FFMPEG, [*waits, cv2.CAP_PROP_N_THREADS, 1])
+        capture = cv2.VideoCapture(self.where, cv2.CAP_FFMPEG, [*waits, cv2.CAP_PROP_N_THREADS, 1])
+        if int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG"):
+            # The JPEGs as they come: decoded by OpenCV's FFmpeg, a picture of a new size is squeezed into the first
+            # one's, and a broken one is shown half gray.
+            self._jpegs = capture.set(cv2.CAP_PROP_FORMAT, -1)
+        return capture
 
     def _read(self, capture: cv2.VideoCapture) -> int:
         """Reads until the camera fails or the source is stopped; returns how many frames came."""
@@ -145,6 +151,8 @@ class Camera(Source):
             count += 1
             if self.frames % self.stride == 0:
                 good, image = capture.retrieve()
+                if good and self._jpegs:
+                    image = cv2.imdecode(image, cv2.IMREAD_COLOR)
                 if good and image is not None:
                     self.deliver(image, captured)
         return count
