@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("model", help="an ONNX file")
     parser.add_argument("--minutes", type=float, default=10.0)
     options = parser.parse_args()
-    with FakeCamera().start() as faulty, FakeCamera().start() as healthy:
+    with FakeCamera() as faulty, FakeCamera() as healthy:
         pipeline = open_pipeline(
             options.model, [faulty.url, healthy.url], None, 0.25, 0.7, 300, None, "", 1, None, 1
         )  # fmt: skip

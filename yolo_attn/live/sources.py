@@ -150,9 +150,8 @@ class Camera(Source):
             self.frames += 1
             count += 1
             if self.frames % self.stride == 0:
-                good, image = capture.retrieve()
-                if good and self._jpegs:
-                    image = cv2.imdecode(image, cv2.IMREAD_COLOR)
+                good, data = capture.retrieve()
+                image = cv2.imdecode(data, cv2.IMREAD_COLOR) if good and self._jpegs else data
                 if good and image is not None:
                     self.deliver(image, captured)
         return count
