@@ -17,6 +17,7 @@ class FakeCamera:
         stalled: Connections stay open, and nothing is sent.
         broken: JPEGs are cut in half.
         sent: How many pictures went out; the number is written into each as black and white squares.
+        times: When the last thousand of them went out, on the monotonic clock.
     """
 
     def __init__(self, fps: float = 30.0, size: tuple[int, int] = (240, 320)):
@@ -80,6 +81,7 @@ class FakeCamera:
             self.sent += 1
             data = cv2.imencode(".jpg", picture(self.sent, self.size))[1].tobytes()
             self.times[self.sent] = time.monotonic()
+            self.times.pop(self.sent - 1000, None)
             if self.broken:
                 data = data[: len(data) // 2]
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"

@@ -95,10 +95,10 @@ def command(
         page = Page(serve, token, len(pipeline.sources))
     outputs = runner.Outputs(runner.free_folder(project, name), window, save, save_json, page)
     run = runner.Runner(pipeline, outputs)
-    print(pipeline.model.runs_on)
+    print(pipeline.model.runs_on, flush=True)
     if page is not None:
         page.command = run.command
-        print(f"Page: {page.url}")
+        print(f"Page: {page.url}", flush=True)
     return run.run()
 
 

@@ -31,7 +31,7 @@ class EngineModel(ExportedModel):
         if model.dynamic:
             raise AttentionError(f"'{file}' has a dynamic shape: export it with dynamic=False")
         self._cuda = runtime
-        self._call(runtime.cudaSetDevice, int(device.removeprefix("cuda").removeprefix(":") or 0))
+        self._call(runtime.cudaSetDevice, int(device.removeprefix("cuda:") or 0))
         self._logger = tensorrt.Logger(tensorrt.Logger.ERROR)
         self._engine = tensorrt.Runtime(self._logger).deserialize_cuda_engine(raw)
         if self._engine is None:

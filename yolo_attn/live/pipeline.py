@@ -109,7 +109,7 @@ class Pipeline:
             displaced = self._prepared.put(frame.index, work)
             if displaced is not None:
                 self.model.release(displaced)
-                self.sources[frame.index].dropped += 1
+                self.sources[frame.index].dropped += displaced is not work
 
     def _infer(self) -> None:
         while True:

@@ -24,8 +24,8 @@ def open_session(file: Path, device: str, threads: int) -> tuple[onnxruntime.Inf
     Raises:
         AttentionError: ONNX Runtime cannot read the file, or `device` names a GPU that it cannot use.
     """
-    gpu = device.removeprefix("cuda").removeprefix(":") or "0"
-    if device != "cpu" and not gpu.isdecimal():
+    gpu = "0" if device in ("", "cpu", "cuda") else device.removeprefix("cuda:")
+    if not gpu.isdecimal():
         raise AttentionError(f"device={device} is unknown: write device=cpu, or the number of a GPU as in device=0")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

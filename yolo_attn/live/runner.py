@@ -225,25 +225,25 @@ class Runner:
             f"{stats.rate.fps:.1f} fps",
             f"lag {stats.recent_lag * 1000:.0f} ms (p95 {stats.lag.percentile(95) * 1000:.0f})",
         ]  # noqa: E501
-        said.append(", ".join(f"{count} {name}" for name, count in self._counts().items()) or "nothing found")
+        said.append(", ".join(f"{count} {name}" for name, count in list(self._counts().items())[:5]) or "nothing found")
         others = [
             f"{s.label} {s.state}{f' ({s.error})' if s.error else ''}" for s in self.sources if s.state != "running"
         ]  # noqa: E501
         return "  ".join([*(["paused"] if self.pipeline.paused else []), *said, *others])
 
     def _counts(self) -> dict[str, int]:
-        """Returns how many of each class the newest frames of all sources hold."""
+        """Returns how many of each class the newest frames of all sources hold, the most frequent first."""
         counts: dict[str, int] = {}
         for result in self._results.values():
             classes = result.class_id.tolist() if result.probs is None else [result.top(1)[0][0]]
             for class_id in classes:
                 counts[result.name(class_id)] = counts.get(result.name(class_id), 0) + 1
-        return counts
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
     def _state(self) -> dict:
         """Returns what the page shows."""
         stats, names, counts = self.stats, self.pipeline.model.names, self._counts()
-        seen = sorted(stats.seen.items(), key=lambda item: -item[1])[:12]
+        seen = sorted(stats.seen.items(), key=lambda item: -item[1])[:8]
         return {
             "runs_on": self.pipeline.model.runs_on,
             "paused": self.pipeline.paused,

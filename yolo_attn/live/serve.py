@@ -31,6 +31,10 @@ PAGE = Path(__file__).with_name("page.html")
 COMMANDS = ("pause", "resume", "snapshot")
 QUALITY = 80  # of the JPEG pictures, in per cent
 BOUNDARY = "picture"
+POLICY = (  # nothing from elsewhere, and in nobody's frame
+    "default-src 'self'; img-src 'self' data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "frame-ancestors 'none'"
+)
 
 
 class Feed:
@@ -147,8 +151,7 @@ class Page:
         return Guard(Starlette(routes=routes), self._token, is_loopback(self.host))
 
     async def _page(self, request: Request) -> Response:
-        policy = "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-        return FileResponse(PAGE, headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache"})
+        return FileResponse(PAGE, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"})
 
     async def _status(self, request: Request) -> Response:
         return Response(json.dumps(self._state), media_type="application/json", headers={"Cache-Control": "no-store"})

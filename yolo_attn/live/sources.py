@@ -90,7 +90,8 @@ class Source(threading.Thread):
         self._state, self._last, self.error = "running", captured, ""
         now = time.time() - (time.monotonic() - captured)
         frame = Frame(image, self.index, self.label, self.frames, captured, now)
-        if self._mailbox.put(self.index, frame) is not None:
+        displaced = self._mailbox.put(self.index, frame)
+        if displaced is not None and displaced is not frame:
             self.dropped += 1
 
 
@@ -240,7 +241,7 @@ def _split(text: str) -> list[str]:
 
 
 def _is_one(text: str) -> bool:
-    return text.isdecimal() or "://" in text or Path(text).exists()
+    return (text.isdecimal() and len(text) < 3) or "://" in text or Path(text).exists()  # ?size=640,480 is one URL
 
 
 def _open(index: int, text: str, keeps_all: bool | None, stride: int) -> Source:
