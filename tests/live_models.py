@@ -60,8 +60,8 @@ def spread(level: torch.nn.Module, batch: torch.Tensor, network: torch.nn.Module
         last.bias.sub_(2 * torch.distributions.Normal(0, 1).icdf(torch.tensor(1 - 0.02 / many)) + math.log(3))
 
 
-def export(name: str, folder: Path, **options) -> Path:
+def export(name: str, folder: Path, imgsz: int = IMGSZ, **options) -> Path:
     """Exports a lively model to `folder` and returns the file."""
-    return Path(lively(name).export(format="onnx", imgsz=IMGSZ, simplify=False, verbose=False, **options)).replace(
+    return Path(lively(name).export(format="onnx", imgsz=imgsz, simplify=False, verbose=False, **options)).replace(
         folder / f"{Path(name).stem}{'-'.join(['', *options])}.onnx"
     )

@@ -26,7 +26,7 @@ def ask(port: int, path: str, method: str = "GET", **headers: str) -> tuple[int,
 
 def test_two_viewers(live_model, tmp_path):
     playwright = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
+    expect, chromium = playwright.expect, shutil.which("chromium")
     if not chromium:
         pytest.skip("needs Debian's chromium")
     with FakeCamera() as camera, FakeCamera() as second, playwright.sync_playwright() as browsers:
@@ -42,9 +42,9 @@ def test_two_viewers(live_model, tmp_path):
             page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
             page.goto(url)
         for page in pages:
-            page.wait_for_function("Number(document.getElementById('fps').textContent) > 1")
-            page.wait_for_function("document.getElementById('picture').naturalWidth == 320")
-            assert page.locator("#sources tr").count() == 2 and page.locator(".running").count() == 2
+            expect(page.locator("#fps")).to_have_text(re.compile(r"^[1-9]"))
+            expect(page.locator("#picture")).to_have_js_property("naturalWidth", 320)
+            expect(page.locator("#sources tr.running")).to_have_count(2)
             assert page.locator("#classes tr").count() > 0
             shown = "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(value => value)"
             assert page.locator("#chart").evaluate(shown)
@@ -52,16 +52,16 @@ def test_two_viewers(live_model, tmp_path):
         other.locator("#sources tr").nth(1).click()
         assert other.locator("#picture").get_attribute("src") == "picture/1"
         one.click("#pause")
-        other.wait_for_function("document.getElementById('pause').textContent == 'Resume'")
+        expect(other.locator("#pause")).to_have_text("Resume")
         one.click("#snapshot")
-        one.wait_for_function("document.getElementById('said').textContent.includes('snapshot: runs')")
+        expect(one.locator("#said")).to_contain_text("snapshot: runs")
         assert len(list((tmp_path / "runs" / "live" / "exp").glob("*.jpg"))) == 2
         other.click("#pause")
-        one.wait_for_function("document.getElementById('pause').textContent == 'Pause'")
+        expect(one.locator("#pause")).to_have_text("Pause")
         camera.vanish()
-        one.wait_for_selector(".reconnecting")
+        expect(one.locator("#sources tr.reconnecting")).to_have_count(1)
         camera.start()
-        one.wait_for_selector(".reconnecting", state="detached")
+        expect(one.locator("#sources tr.running")).to_have_count(2)
         assert not wrong
         browser.close()
         run.send_signal(signal.SIGTERM)

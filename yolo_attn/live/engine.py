@@ -31,7 +31,8 @@ class EngineModel(ExportedModel):
         if model.dynamic:
             raise AttentionError(f"'{file}' has a dynamic shape: export it with dynamic=False")
         self._cuda = runtime
-        self._call(runtime.cudaSetDevice, int(device.removeprefix("cuda:") or 0))
+        self._device = int(device.removeprefix("cuda:") or 0)
+        self._call(runtime.cudaSetDevice, self._device)
         self._logger = tensorrt.Logger(tensorrt.Logger.ERROR)
         self._engine = tensorrt.Runtime(self._logger).deserialize_cuda_engine(raw)
         if self._engine is None:
@@ -61,13 +62,14 @@ class EngineModel(ExportedModel):
     def infer(self, work: Work) -> None:
         """Runs the network on a prepared frame and waits for its outputs."""
         cuda, buffers = self._cuda, work.buffers
+        self._call(cuda.cudaSetDevice, self._device)  # each thread has its own
         self._copy(
             self._memory[self._input],
             buffers.input.ctypes.data,
             buffers.input.nbytes,
             cuda.cudaMemcpyKind.cudaMemcpyHostToDevice,
         )
-        self._context.execute_async_v3(self._stream)
+        self._context.execute_async_v3(int(self._stream))
         for name, array in zip(self._outputs, buffers.outputs, strict=True):
             self._copy(array.ctypes.data, self._memory[name], array.nbytes, cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost)
         self._call(cuda.cudaStreamSynchronize, self._stream)

@@ -1,6 +1,8 @@
 """Which execution provider of ONNX Runtime runs a model here, and why the better ones do not."""
 
+import contextlib
 import ctypes
+import io
 import os
 import sys
 from pathlib import Path
@@ -33,18 +35,18 @@ def open_session(file: Path, device: str, threads: int) -> tuple[onnxruntime.Inf
     options.log_severity_level = 4  # a provider that does not start is said by our own line
     refused = []
     for provider in PROVIDERS if device != "cpu" else ("CPU",):
-        reason = _missing(provider)
+        reason = _absent(provider)
         if not reason:
             try:
                 session = _open(file, options, provider, int(gpu))
             except Exception as error:
                 if provider == "CPU":
                     raise AttentionError(f"ONNX Runtime cannot load '{file}': {_line(error)}") from None
-                reason = _line(error)
+                reason = _unresolved(provider) or f"cannot start: {_line(error)}"
             else:
                 if session.get_providers()[0] == PROVIDERS[provider]:
                     break
-                reason = "did not start"
+                reason = _unresolved(provider) or "did not start"
         refused.append(f"{provider} {reason}")
     if device not in ("", "cpu") and provider == "CPU":
         raise AttentionError(f"device={device} cannot be used here: {'; '.join(refused)}. device=cpu works")
@@ -58,25 +60,41 @@ def _open(file: Path, options: onnxruntime.SessionOptions, provider: str, gpu: i
         settings["device_id"] = gpu
     if provider == "TensorRT":
         settings |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(_cache())}
+    if provider in ("TensorRT", "CUDA") and hasattr(
+        onnxruntime, "preload_dlls"
+    ):  # CUDA's libraries may lie in pip's packages
+        with contextlib.redirect_stdout(io.StringIO()):
+            onnxruntime.preload_dlls()
     chosen: list = [(PROVIDERS[provider], settings)]
-    if provider == "TensorRT" and not _missing("CUDA"):
+    if provider == "TensorRT" and not _absent("CUDA"):
         chosen.append(("CUDAExecutionProvider", {"device_id": gpu}))  # for nodes that TensorRT leaves out
     if provider != "CPU":
         chosen.append("CPUExecutionProvider")
     return onnxruntime.InferenceSession(str(file), options, providers=chosen, enable_fallback=0)
 
 
-def _missing(provider: str) -> str:
-    """Returns why a provider cannot start, as far as that shows before a session is opened; nothing where it can."""
+def _absent(provider: str) -> str:
+    """Returns what a provider certainly lacks, nothing where it is worth an attempt."""
     if PROVIDERS[provider] not in onnxruntime.get_available_providers():
         return "is not in this ONNX Runtime"
     if provider in ("TensorRT", "CUDA") and sys.platform == "linux":
-        folder = Path(onnxruntime.__file__).parent / "capi"
-        for library in ("libcuda.so.1", folder / f"libonnxruntime_providers_{provider.lower()}.so"):
-            try:
-                ctypes.CDLL(str(library))
-            except OSError as error:
-                return f"cannot start: {_line(error)}"
+        return _needs("libcuda.so.1")  # the driver's
+    return ""
+
+
+def _unresolved(provider: str) -> str:
+    """Returns which library an NVIDIA provider did not find: ONNX Runtime itself says so to its log alone."""
+    if provider in ("TensorRT", "CUDA") and sys.platform == "linux":
+        name = f"libonnxruntime_providers_{provider.lower()}.so"
+        return _needs(str(Path(onnxruntime.__file__).parent / "capi" / name))
+    return ""
+
+
+def _needs(library: str) -> str:
+    try:
+        ctypes.CDLL(library)
+    except OSError as error:
+        return f"needs {_line(error).partition(': cannot open')[0]}" if "cannot open" in str(error) else ""
     return ""
 
 
