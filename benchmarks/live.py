@@ -4,7 +4,8 @@ Throughput: the same video (1280x720), the same ONNX file (yolov5n at 320 and 64
 ONNX Runtime for three programs: stock prediction (`YOLO(file).predict(clip, stream=True)`, nothing saved or printed),
 `yolo_attn.live(file, clip)`, and a bare loop of `session.run` on one input. Each is a process of its own that waits
 until it is its turn; they take turns, so that whatever else the machine does slows all of them. A run counts from its
-first result to its last. Ratios are medians over the rounds' ratios.
+first result to its last. Ratios are medians over the rounds' ratios. The time of
+the processors, of all threads together, is given too: it hardly depends on what else the machine does.
 
 Lag: a loopback camera in a process of its own sends 640x480 MJPEG at 30 frames per second and says when it sent which
 picture. From capture to output is what `yolo-attn live` shows; from camera to output adds the way through HTTP and
@@ -28,6 +29,12 @@ from benchmarks.machine import RESULTS, machine, write_rows
 
 FRAMES = 40  # of the video
 LAG_SECONDS = 20.0
+Moment = tuple[float, float]
+
+
+def moment() -> Moment:
+    """Returns the time on the clock and that of this process's threads, in seconds."""
+    return time.perf_counter(), time.process_time()
 
 
 def make_clip(file: Path) -> Path:
@@ -44,14 +51,18 @@ def make_clip(file: Path) -> Path:
 
 
 def work(program: str, model: str, clip: str, threads: int, imgsz: int) -> None:
-    """A process that runs `program` once for each line it is sent, and answers with milliseconds per frame."""
+    """A process that runs `program` once for each line it is sent, and answers with milliseconds per frame.
+
+    The first is time on the clock, the second time of all its processors.
+    """
     import onnxruntime
 
     if program == "stock":
         stock_session(onnxruntime, threads)
     for _ in sys.stdin:
         times = {"stock": run_stock, "live": run_live, "bare": run_bare}[program](model, clip, threads, imgsz)
-        print((times[-1] - times[0]) / (len(times) - 1) * 1000, flush=True)
+        steps = np.subtract(times[-1], times[0]) / (len(times) - 1) * 1000
+        print("took", *steps, flush=True)
 
 
 def stock_session(onnxruntime, threads: int) -> None:
@@ -69,22 +80,22 @@ def stock_session(onnxruntime, threads: int) -> None:
     onnxruntime.InferenceSession = session
 
 
-def run_stock(model: str, clip: str, threads: int, imgsz: int) -> list[float]:
+def run_stock(model: str, clip: str, threads: int, imgsz: int) -> list[Moment]:
     from ultralytics import YOLO
 
     if not hasattr(run_stock, "yolo"):
         run_stock.yolo = YOLO(model)  # type: ignore[attr-defined]
     results = run_stock.yolo.predict(clip, imgsz=imgsz, stream=True, save=False, verbose=False)  # type: ignore[attr-defined]
-    return [time.perf_counter() for _ in results]
+    return [moment() for _ in results]
 
 
-def run_live(model: str, clip: str, threads: int, imgsz: int) -> list[float]:
+def run_live(model: str, clip: str, threads: int, imgsz: int) -> list[Moment]:
     import yolo_attn
 
-    return [time.perf_counter() for _ in yolo_attn.live(model, source=clip, threads=threads)]
+    return [moment() for _ in yolo_attn.live(model, source=clip, threads=threads)]
 
 
-def run_bare(model: str, clip: str, threads: int, imgsz: int) -> list[float]:
+def run_bare(model: str, clip: str, threads: int, imgsz: int) -> list[Moment]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -95,7 +106,7 @@ def run_bare(model: str, clip: str, threads: int, imgsz: int) -> list[float]:
     times = []
     for _ in range(FRAMES):
         session.run(None, image)
-        times.append(time.perf_counter())
+        times.append(moment())
     return times
 
 
@@ -106,18 +117,15 @@ def spawn(*arguments: str) -> subprocess.Popen:
     )
 
 
-def answer(process: subprocess.Popen) -> float:
+def answer(process: subprocess.Popen) -> tuple[float, float]:
     """Lets a process run once and returns its milliseconds per frame; what Ultralytics prints is passed over."""
     assert process.stdin and process.stdout
     process.stdin.write("go\n")
     process.stdin.flush()
-    while True:
-        line = process.stdout.readline()
+    while not (line := process.stdout.readline()).startswith("took"):
         assert line, "the process ended"
-        try:
-            return float(line)
-        except ValueError:
-            continue
+    clock, processors = map(float, line.split()[1:])
+    return clock, processors
 
 
 def throughput(model: Path, clip: Path, imgsz: int, threads: int, rounds: int) -> dict:
@@ -125,11 +133,13 @@ def throughput(model: Path, clip: Path, imgsz: int, threads: int, rounds: int) -
     names = ["bare", "stock", "live"]
     processes = {name: spawn("--work", name, str(model), str(clip), str(threads), str(imgsz)) for name in names}
     times: dict[str, list[float]] = {name: [] for name in names}
+    work: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds + 1):
         for name in names[turn % 3 :] + names[: turn % 3]:
-            took = answer(processes[name])
+            clock, processors = answer(processes[name])
             if turn:  # the first warms up
-                times[name].append(took)
+                times[name].append(clock)
+                work[name].append(processors)
     for process in processes.values():
         process.communicate()
     ratio = {name: [t / b for t, b in zip(times[name], times["bare"], strict=True)] for name in names}
@@ -137,6 +147,7 @@ def throughput(model: Path, clip: Path, imgsz: int, threads: int, rounds: int) -
     return {
         "what": "throughput", "imgsz": imgsz, "threads": threads, "rounds": rounds,
         **{f"{name} ms": round(statistics.median(times[name]), 2) for name in names},
+        **{f"{name} processor ms": round(statistics.median(work[name]), 2) for name in names},
         "live over stock, frames/s": round(gain, 2),
         "live over bare, time": round(statistics.median(ratio["live"]), 3),
         "stock: share not inference": round(1 - 1 / statistics.median(ratio["stock"]), 3),

@@ -271,6 +271,9 @@ def test_what_a_command_may_say(live_model, tmp_path, capsys):
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"nothing")
     assert "cannot load" in error(f"model={broken}", f"source={PICTURES[0]}")
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(b"nothing")
+    assert "cannot be read: is it a whole" in error(model, f"source={damaged}", f"project={tmp_path / 'runs'}")
     engine = tmp_path / "best.engine"
     engine.write_bytes(b"nothing")
     assert "needs TensorRT" in error(f"model={engine}", f"source={PICTURES[0]}")

@@ -73,6 +73,11 @@ class Result:
     def __len__(self) -> int:
         return len(self.xyxy)
 
+    @property
+    def classes(self) -> list[int]:
+        """The class of each detection; of a classification the likeliest."""
+        return self.class_id.tolist() if self.probs is None else [self.top(1)[0][0]]
+
     def name(self, class_id: int) -> str:
         """Returns a class's name, its number where the model has none."""
         return self.names.get(int(class_id), str(class_id))

@@ -59,7 +59,11 @@ class Runner:
         self._logged = self._began
 
     def run(self) -> int:
-        """Runs until the sources end or somebody stops it; returns the exit status."""
+        """Runs until the sources end or somebody stops it; returns the exit status.
+
+        Raises:
+            AttentionError: None of the files could be read.
+        """
         handlers = self._catch_signals()
         try:
             with Keys() as keys:
@@ -78,6 +82,8 @@ class Runner:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             self._close()
+        if not self.stats.frames and all(source.error and not source.live for source in self.sources):
+            raise AttentionError(f"{self.sources[0].error}: is it a whole picture or video?")
         print(self.summary())
         return 0
 
@@ -235,8 +241,7 @@ class Runner:
         """Returns how many of each class the newest frames of all sources hold, the most frequent first."""
         counts: dict[str, int] = {}
         for result in self._results.values():
-            classes = result.class_id.tolist() if result.probs is None else [result.top(1)[0][0]]
-            for class_id in classes:
+            for class_id in result.classes:
                 counts[result.name(class_id)] = counts.get(result.name(class_id), 0) + 1
         return dict(sorted(counts.items(), key=lambda item: -item[1]))
 

@@ -6,6 +6,7 @@ A source is a thread. Its `state` is one of `connecting`, `running`, `stalled` (
 
 import glob
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -87,7 +88,9 @@ class Source(threading.Thread):
         assert self._mailbox is not None
         if image.ndim == 2:
             image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-        self._state, self._last, self.error = "running", captured, ""
+        self._state, self._last = "running", captured
+        if self.live:
+            self.error = ""
         now = time.time() - (time.monotonic() - captured)
         frame = Frame(image, self.index, self.label, self.frames, captured, now)
         displaced = self._mailbox.put(self.index, frame)
@@ -248,7 +251,7 @@ def _open(index: int, text: str, keeps_all: bool | None, stride: int) -> Source:
     if text.isdecimal():
         return Camera(index, int(text), bool(keeps_all), stride)
     if "!" in text:
-        if "GStreamer:                   YES" not in cv2.getBuildInformation():
+        if not re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()):
             raise AttentionError(
                 f"'{text}' is a GStreamer pipeline, and this OpenCV has no GStreamer: use your system's (apt install "
                 "python3-opencv)"

@@ -73,7 +73,7 @@ class Stats:
         self.rates[result.index].add(now)
         self.lag.add(now - result.captured)
         self.recent.append(now - result.captured)
-        for class_id in result.class_id.tolist():
+        for class_id in result.classes:
             self.seen[class_id] = self.seen.get(class_id, 0) + 1
 
     @property
