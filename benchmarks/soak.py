@@ -2,8 +2,9 @@
 
 Two loopback cameras send MJPEG at 30 frames per second. One is left alone; the other stalls, vanishes, sends broken
 JPEGs, changes its size or sends ten times as fast, one fault after the other. What is measured: that nothing raises,
-how long after the end of each fault the first frame comes out, how the memory of the process (resident set) grows, by a
-line fitted to the samples after the first minute and to their second half, and the frames of the camera that was left alone.
+how long after the end of each fault the first frame comes out, how the memory of the process (resident set) grows, by
+a line fitted to the samples after the first minute and to their second half, and the frames of the camera that was left
+alone.
 """
 
 import argparse

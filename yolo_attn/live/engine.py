@@ -13,7 +13,7 @@ from yolo_attn.live.models import Buffers, ExportedModel, Work
 
 
 class EngineModel(ExportedModel):
-    """An engine on one GPU; its input and outputs lie in GPU memory that is allocated once."""
+    """An engine on one GPU, whose input and outputs lie in GPU memory that is allocated once; of a fixed shape."""
 
     def __init__(self, file: Path, device: str, limits: Thresholds):
         try:

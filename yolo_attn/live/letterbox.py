@@ -54,7 +54,11 @@ def fill(image: np.ndarray, where: Geometry, out: np.ndarray) -> None:
 
 
 def fill_crop(image: np.ndarray, out: np.ndarray) -> None:
-    """Writes the middle of a picture (H, W, 3), BGR, into `out` (1, 3, H, W): the shorter side fits."""
+    """Writes the middle of a picture (H, W, 3), BGR, into `out` (1, 3, H, W): the shorter side fits.
+
+    Ultralytics shrinks with Pillow here, whose filter is a triangle; OpenCV's for shrinking is a box, so that
+    probabilities differ by some thousandths.
+    """
     height, width = out.shape[2:]
     rows, columns = image.shape[:2]
     if height == width:
