@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,11 @@ class Runner:
         self.pipeline, self.sources, self.outputs = pipeline, pipeline.sources, outputs
         self.stats = Stats(len(self.sources))
         self.page = outputs.page
-        self._recorder = Recorder(self._folder()) if outputs.save else None
-        self._lines = JsonLines(self._folder() / "detections.jsonl") if outputs.save_json else None
+        self._files: dict[str, Recorder | JsonLines] = {}
+        if outputs.save:
+            self._files["recording"] = Recorder(self._folder())
+        if outputs.save_json:
+            self._files["lines of detections"] = JsonLines(self._folder() / "detections.jsonl")
         self._pictures: dict[int, np.ndarray] = {}
         self._results: dict[int, Result] = {}
         self._history: deque[tuple[float, float]] = deque(maxlen=HISTORY)
@@ -79,9 +83,9 @@ class Runner:
                         self._tell(now)
         finally:
             self.pipeline.close()
+            self._close()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-            self._close()
         if not self.stats.frames and all(source.error and not source.live for source in self.sources):
             raise AttentionError(f"{self.sources[0].error}: is it a whole picture or video?")
         print(self.summary())
@@ -116,23 +120,15 @@ class Runner:
         source, stats = self.sources[result.index], self.stats
         if self._looks:
             image = draw.annotate(result)
-            draw.text(
-                image,
-                f"{stats.rates[result.index].fps:.1f} fps  {stats.recent_lag * 1000:.0f} ms",
-                (0, 0),
-                (50, 50, 50),
-            )  # noqa: E501
+            speed = f"{stats.rates[result.index].fps:.1f} fps  {stats.recent_lag * 1000:.0f} ms"
+            draw.text(image, speed, (0, 0), (50, 50, 50))
             self._pictures[result.index] = image
             self._show(result.index, image)
-            if self._recorder:
-                self._attempt(
-                    "_recorder", "recording", lambda r: r.write(result, image, source.fps / source.stride, source.live)
-                )  # noqa: E501
+            self._attempt("recording", lambda to: to.write(result, image, source.fps / source.stride, source.live))
         self._results[result.index] = result
         now = time.monotonic()
         result.lag = now - result.captured
-        if self._lines:
-            self._attempt("_lines", "writing detections", lambda lines: lines.write(result))
+        self._attempt("lines of detections", lambda to: to.write(result))
         stats.add(result, now)
         if self._snapshots:
             self._snapshot()
@@ -143,26 +139,25 @@ class Runner:
         if self.outputs.show:
             cv2.imshow(TITLE if len(self.sources) == 1 else self.sources[index].label, image)
 
-    def _attempt(self, name: str, what: str, write) -> None:
-        """Writes to an output; one that fails is said once, closed, and done without."""
-        output = getattr(self, name)
+    def _attempt(self, name: str, write: Callable[[Any], None]) -> None:
+        """Writes to an output, where there is one; one that fails is said once, closed, and done without."""
+        if name not in self._files:
+            return
         try:
-            write(output)
+            write(self._files[name])
         except OSError as error:
-            setattr(self, name, None)
-            self._say(f"ERROR ❌️ {what} ended: {error.strerror} ({self.outputs.folder}); inference goes on")
-            self._finish(output)
+            self._say(f"ERROR ❌️ {name} ended: {error.strerror} ({self.outputs.folder}); inference goes on")
+            self._finish(self._files.pop(name))
 
-    def _finish(self, output) -> None:
+    def _finish(self, output: Recorder | JsonLines) -> None:
         try:
             output.close()
         except OSError as error:
             self._say(f"ERROR ❌️ {error.strerror}")
 
     def _close(self) -> None:
-        for output in (self._recorder, self._lines):
-            if output is not None:
-                self._finish(output)
+        for output in self._files.values():
+            self._finish(output)
         if self.page is not None:
             self.page.close()
         if self.outputs.show:
@@ -172,9 +167,14 @@ class Runner:
 
     def _snapshot(self) -> None:
         self._snapshots = 0
+        try:
+            folder = self._folder()
+        except AttentionError as error:
+            self._say(f"ERROR ❌️ {error}")
+            return
         for index, result in self._results.items():
             stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(result.time))
-            file = self._folder() / f"{file_name(result.source)}-{stamp}-{result.number}.jpg"
+            file = folder / f"{file_name(result.source)}-{stamp}-{result.number}.jpg"
             image = self._pictures.get(index)
             if cv2.imwrite(str(file), draw.annotate(result) if image is None else image):
                 self._say(f"snapshot: {file}")
@@ -215,7 +215,7 @@ class Runner:
             if source.state in ("connecting", "stalled", "reconnecting"):
                 self._show(
                     source.index, draw.silent(self._pictures.get(source.index), f"{source.label}: {source.state}")
-                )  # noqa: E501
+                )
         if self.page is not None:
             self.page.status(self._state())
         line = self._line()
@@ -230,11 +230,11 @@ class Runner:
         said = [
             f"{stats.rate.fps:.1f} fps",
             f"lag {stats.recent_lag * 1000:.0f} ms (p95 {stats.lag.percentile(95) * 1000:.0f})",
-        ]  # noqa: E501
+        ]
         said.append(", ".join(f"{count} {name}" for name, count in list(self._counts().items())[:5]) or "nothing found")
         others = [
             f"{s.label} {s.state}{f' ({s.error})' if s.error else ''}" for s in self.sources if s.state != "running"
-        ]  # noqa: E501
+        ]
         return "  ".join([*(["paused"] if self.pipeline.paused else []), *said, *others])
 
     def _counts(self) -> dict[str, int]:
@@ -248,7 +248,8 @@ class Runner:
     def _state(self) -> dict:
         """Returns what the page shows."""
         stats, names, counts = self.stats, self.pipeline.model.names, self._counts()
-        seen = sorted(stats.seen.items(), key=lambda item: -item[1])[:8]
+        totals = sorted(stats.seen.items(), key=lambda item: -item[1])[:8]
+        seen = [(names.get(class_id, str(class_id)), total) for class_id, total in totals]
         return {
             "runs_on": self.pipeline.model.runs_on,
             "paused": self.pipeline.paused,
@@ -257,7 +258,7 @@ class Runner:
             "lag_p95_ms": round(stats.lag.percentile(95) * 1000, 1),
             "frames": stats.frames,
             "seconds": round(time.monotonic() - self._began),
-            "classes": [{"name": names[c], "now": counts.get(names[c], 0), "total": total} for c, total in seen],
+            "classes": [{"name": n, "now": counts.get(n, 0), "total": t} for n, t in seen],
             "sources": [
                 {"name": s.label, "state": s.state, "error": s.error, "fps": round(stats.rates[s.index].fps, 1)}
                 | {"frames": s.frames, "dropped": s.dropped, "reconnects": s.reconnects}
@@ -283,7 +284,7 @@ class Runner:
         except OSError as error:
             raise AttentionError(
                 f"'{self.outputs.folder}' cannot be made: {error.strerror}; name another project=..."
-            ) from None  # noqa: E501
+            ) from None
         return self.outputs.folder
 
 

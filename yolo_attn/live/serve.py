@@ -60,7 +60,7 @@ class Page:
         if not token and not is_loopback(self.host):
             raise AttentionError(
                 f"serve={address} is open to others: set a password with token=..., or write serve={self.port}"
-            )  # noqa: E501
+            )
         self._token, self.command = token, command
         self._feeds = [Feed() for _ in range(sources)]
         self._state: dict = {}
@@ -163,7 +163,7 @@ class Page:
         kind = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
         return StreamingResponse(
             self._pictures(self._feeds[index]), media_type=kind, headers={"Cache-Control": "no-store"}
-        )  # noqa: E501
+        )
 
     async def _pictures(self, feed: Feed) -> AsyncIterator[bytes]:
         with self._new_picture:
