@@ -1,4 +1,4 @@
-"""What the device saves: installed size and the time to the first frame, with and without the training stack.
+"""What the device saves: installed size and the time for one picture, with and without the training stack.
 
 `python -m benchmarks.live_start model.onnx` makes an environment with requirements-edge.txt and the package, and times
 `yolo-attn live model=... source=picture` there and `yolo predict model=... source=picture` in the running environment,
@@ -75,7 +75,7 @@ def main() -> None:
                     times[name].append(time.perf_counter() - began)
     ratio = statistics.median(f / e for f, e in zip(times["full"], times["edge"], strict=True))
     rows = [
-        {"environment": name, "packages": packages, "MB": round(size_ / 1e6), "first frame, s": round(took, 2)}
+        {"environment": name, "packages": packages, "MB": round(size_ / 1e6), "one picture, s": round(took, 2)}
         for name, packages, size_, took in (
             ("full", len(full) + 1, sum(map(size, full)), statistics.median(times["full"])),
             ("edge", count, edge, statistics.median(times["edge"])),
