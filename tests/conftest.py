@@ -57,3 +57,16 @@ def yolo():
 
 def pytest_addoption(parser):
     parser.addoption("--all", action="store_true", help="every combination where a run takes a sample")
+
+
+@pytest.fixture(scope="session")
+def live_model(tmp_path_factory) -> Path:
+    """An exported detector of 160 pixels that finds something in most pictures."""
+    from tests.live_models import export
+
+    folder, before = tmp_path_factory.mktemp("live"), Path.cwd()
+    os.chdir(folder)  # the exporter writes beside the model, which is nowhere
+    try:
+        return export("yolov5n.yaml", folder)
+    finally:
+        os.chdir(before)

@@ -188,6 +188,7 @@ def test_wheel_holds_what_it_needs_and_says_what_it_requires(wheel):
     }
     assert {name for name in names if name.endswith(".py")} == sources
     assert f"{info}/licenses/LICENSE" in names and "yolo_attn/py.typed" in names
+    assert "yolo_attn/live/page.html" in names
     assert meta["License-Expression"] == "AGPL-3.0-only"
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
     required = [line for line in meta.get_all("Requires-Dist", []) if "extra ==" not in line]

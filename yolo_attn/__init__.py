@@ -4,7 +4,7 @@ Importing this package loads neither torch nor ultralytics; each function import
 """
 
 __version__ = "0.1.0"
-__all__ = ["get", "insert", "names", "remove", "table"]
+__all__ = ["get", "insert", "live", "names", "remove", "table"]
 
 
 def names() -> list[str]:
@@ -57,8 +57,9 @@ def remove(model) -> dict:
 
 
 def __getattr__(name: str):
-    if name == "export":  # the subpackage: `yolo_attn.export.run("best.pt", format="rtx")`
+    """Imports `yolo_attn.export` and `yolo_attn.live` when they are first asked for; the latter is called as a function."""
+    if name in ("export", "live"):
         from importlib import import_module
 
-        return import_module("yolo_attn.export")
+        return import_module(f"yolo_attn.{name}")
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -62,6 +62,51 @@ def export(model: str, format: str = "onnx", **options: str) -> int:
     return 0
 
 
+def live(
+    model: str,
+    source: str = "0",
+    imgsz: str = "",
+    conf: str = "0.25",
+    iou: str = "0.7",
+    max_det: str = "300",
+    classes: str = "",
+    device: str = "",
+    vid_stride: str = "1",
+    stream_buffer: str = "",
+    threads: str = "0",
+    show: str = "",
+    save: str = "False",
+    save_json: str = "False",
+    project: str = "runs/live",
+    name: str = "exp",
+    serve: str = "",
+    token: str = "",
+) -> int:
+    """Runs a model on cameras, streams or files: yolo-attn live model=best.onnx source=0 serve=8000"""
+    from yolo_attn import live
+
+    return live.command(
+        model=model,
+        source=source,
+        imgsz=_number("imgsz", imgsz, 32, 8192) if imgsz else None,
+        conf=float(_number("conf", conf, 0, 1, float)),
+        iou=float(_number("iou", iou, 0, 1, float)),
+        max_det=_number("max_det", max_det, 1, 30000),
+        classes=[_number("classes", one, 0, 99999) for one in classes.strip("[]").split(",")] if classes else None,
+        device=device,
+        vid_stride=_number("vid_stride", vid_stride, 1, 10000),
+        stream_buffer=_flag("stream_buffer", stream_buffer),
+        threads=_number("threads", threads, 0, 1024),
+        show=_flag("show", show),
+        save=bool(_flag("save", save)),
+        save_json=bool(_flag("save_json", save_json)),
+        project=project,
+        name=name,
+        serve=serve,
+        token=token,
+    )
+
+
 def version() -> int:
     """Prints the version of yolo_attn."""
     from yolo_attn import __version__
@@ -86,6 +131,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "remove": remove,
     "show": show,
     "export": export,
+    "live": live,
     "doctor": doctor,
     "version": version,
     "help": usage,
@@ -150,6 +196,26 @@ def _joined(arguments: list[str]) -> list[str]:
         else:
             words.append(argument.lstrip("-"))
     return words
+
+
+def _number(key: str, text: str, least: float, most: float, kind: type = int):
+    """Returns the number that `text` says."""
+    try:
+        number = kind(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        what = "whole number" if kind is int else "number"
+        raise AttentionError(f"{key} must be a {what} from {least} to {most}, got '{text}'")
+    return number
+
+
+def _flag(key: str, text: str) -> bool | None:
+    """Returns what True, False, or nothing says."""
+    flags = {"": None, "true": True, "false": False}
+    if text.lower() not in flags:
+        raise AttentionError(f"{key} must be True or False, got '{text}'")
+    return flags[text.lower()]
 
 
 def _value(text: str) -> object:

@@ -1,0 +1,112 @@
+"""Camera inference with numpy, OpenCV and ONNX Runtime alone: `for result in yolo_attn.live("best.onnx", source=0)`.
+
+The module itself can be called, so that `yolo_attn.live(...)` and `yolo_attn.live.sources` both mean what they say.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+
+def live(
+    model: str,
+    source=0,
+    imgsz: int | None = None,
+    conf: float = 0.25,
+    iou: float = 0.7,
+    max_det: int = 300,
+    classes: list[int] | None = None,
+    device: str = "",
+    vid_stride: int = 1,
+    stream_buffer: bool | None = None,
+    threads: int = 0,
+) -> Iterator:
+    """Yields a `Result` (`yolo_attn.live.results`) for each frame of a camera, a stream or files.
+
+    `supervision.Detections(xyxy=result.xyxy, confidence=result.confidence, class_id=result.class_id, mask=result.mask)`
+    takes its arrays as they are.
+
+    Args:
+        model: An `.onnx`, `.engine` or `.pt` file.
+        source: A camera's number, URL, file or folder, or a list of them (`yolo_attn.live.sources.open_sources`).
+        imgsz: The input's longer side in pixels, for models of any size.
+        conf: The least score of a detection.
+        iou: The overlap from which on the lesser of two boxes of a class is dropped.
+        max_det: The most detections in a frame.
+        classes: The class numbers that count; all without it.
+        device: `cpu` or the number of a GPU; the best there is without it.
+        vid_stride: Every which frame is taken.
+        stream_buffer: True keeps every frame, False only the newest; without it files keep all and cameras do not.
+        threads: CPU threads of the network; 0 lets ONNX Runtime choose.
+
+    Raises:
+        AttentionError: The model or a source cannot be used; the message says what to do.
+    """
+    pipeline = open_pipeline(
+        model, source, imgsz, conf, iou, max_det, classes, device, vid_stride, stream_buffer, threads
+    )  # fmt: skip
+    return (result for result in pipeline.results() if result is not None)
+
+
+def open_pipeline(model, source, imgsz, conf, iou, max_det, classes, device, vid_stride, stream_buffer, threads):
+    """Returns the pipeline of these arguments of `live`, not started."""
+    try:
+        import cv2  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        from yolo_attn.errors import AttentionError
+
+        raise AttentionError(
+            f"live needs OpenCV and ONNX Runtime ({error}): pip install -r requirements-edge.txt"
+        ) from None
+    from yolo_attn.live import models, sources
+    from yolo_attn.live.heads import Thresholds
+    from yolo_attn.live.pipeline import Pipeline
+
+    limits = Thresholds(conf, iou, max_det, None if classes is None else tuple(classes))
+    opened = sources.open_sources(source, stream_buffer, vid_stride)
+    return Pipeline(models.load(str(model), imgsz, str(device), threads, limits), opened)
+
+
+def command(
+    *, show: bool | None, save: bool, save_json: bool, project: str, name: str, serve: str, token: str, **options
+) -> int:
+    """Runs `yolo-attn live`: `options` are those of `live`, the others say what is done with the results.
+
+    Without `show`, a window opens where there is a screen and no page is served.
+    """
+    # What OpenCV and FFmpeg say of a broken stream would cover the status line; the source's state says it.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    pipeline = open_pipeline(**options)
+    from yolo_attn.errors import AttentionError
+    from yolo_attn.live import runner
+
+    window = show is not False and not (show is None and serve) and runner.can_show()
+    if show and not window:
+        raise AttentionError(
+            "show=True needs a screen, and an OpenCV with windows (opencv-python): use serve=8000 instead"
+        )
+    page = None
+    if serve:
+        from yolo_attn.live.serve import Page
+
+        page = Page(serve, token, len(pipeline.sources))
+    outputs = runner.Outputs(runner.free_folder(project, name), window, save, save_json, page)
+    run = runner.Runner(pipeline, outputs)
+    print(pipeline.model.runs_on, flush=True)
+    if page is not None:
+        page.command = run.command
+        print(f"Page: {page.url}", flush=True)
+    return run.run()
+
+
+class _Callable(ModuleType):
+    """A module that is called like its function `live`."""
+
+    def __call__(self, *args, **kwargs):
+        return live(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Callable

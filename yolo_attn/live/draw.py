@@ -1,0 +1,81 @@
+"""A result drawn on its frame."""
+
+import colorsys
+
+import cv2
+import numpy as np
+
+from yolo_attn.live.results import Result, corners
+
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+# Which of COCO's 17 keypoints are joined: face, arms, trunk, legs.
+BONES = ((0, 1), (0, 2), (1, 3), (2, 4), (5, 7), (7, 9), (6, 8), (8, 10), (5, 6), (5, 11), (6, 12), (11, 12),
+         (11, 13), (13, 15), (12, 14), (14, 16))  # fmt: skip
+SEEN = 0.25  # the least visibility of a keypoint that is drawn
+
+
+def color(class_id: int) -> tuple[int, int, int]:
+    """Returns a class's colour, BGR: neighbours in number are far apart in hue."""
+    red, green, blue = colorsys.hsv_to_rgb(class_id * 0.618034 % 1, 0.75, 1.0)
+    return int(blue * 255), int(green * 255), int(red * 255)
+
+
+def annotate(result: Result) -> np.ndarray:
+    """Returns a copy of the frame, (H, W, 3) BGR, with all that was found in it."""
+    image = result.frame.copy()
+    width = max(round(sum(image.shape[:2]) / 800), 1)
+    if result.mask is not None:
+        for class_id, mask, box in zip(result.class_id, result.mask, result.xyxy, strict=True):
+            _tint(image, mask, box, color(int(class_id)))
+    polygons = corners(result.xywhr) if result.xywhr is not None else None
+    for i in range(len(result)):
+        shade = color(int(result.class_id[i]))
+        x1, y1, x2, y2 = result.xyxy[i].astype(int).tolist()
+        if polygons is None:
+            cv2.rectangle(image, (x1, y1), (x2, y2), shade, width, cv2.LINE_AA)
+        else:
+            cv2.polylines(image, [polygons[i].astype(np.int32)], True, shade, width, cv2.LINE_AA)
+        label = f"{result.name(result.class_id[i])} {result.confidence[i]:.2f}"
+        text(image, label, (x1, y1), shade, above=True)
+        if result.keypoints is not None:
+            _skeleton(image, result.keypoints[i], shade, width)
+    if result.probs is not None:
+        for line, (class_id, probability) in enumerate(result.top()):
+            text(image, f"{result.name(class_id)} {probability:.2f}", (0, 30 + line * 20), color(class_id))
+    return image
+
+
+def text(image: np.ndarray, words: str, at: tuple[int, int], background: tuple[int, int, int], above=False) -> None:
+    """Writes words on a plate of colour, with the corner `at` at its lower (`above`) or upper left, moved into view."""
+    scale = max(sum(image.shape[:2]) / 3500, 0.4)
+    (width, height), base = cv2.getTextSize(words, FONT, scale, 1)
+    x = max(min(at[0], image.shape[1] - width - 4), 0)
+    y = max(at[1] - height - base - 2, 0) if above else at[1]
+    cv2.rectangle(image, (x, y), (x + width + 4, y + height + base + 2), background, -1)
+    light = sum(background) > 380
+    shade = (0, 0, 0) if light else (255, 255, 255)
+    cv2.putText(image, words, (x + 2, y + height + 2), FONT, scale, shade, 1, cv2.LINE_AA)
+
+
+def silent(image: np.ndarray | None, words: str) -> np.ndarray:
+    """Returns the last picture of a source that sends none, dark, with words on it; a gray one where there was none."""
+    image = np.full((360, 640, 3), 40, np.uint8) if image is None else image // 3
+    text(image, words, (8, image.shape[0] // 2), (0, 0, 200))
+    return image
+
+
+def _tint(image: np.ndarray, mask: np.ndarray, box: np.ndarray, shade: tuple[int, int, int]) -> None:
+    x1, y1, x2, y2 = np.ceil(box).astype(int)
+    part, inside = image[y1:y2, x1:x2], mask[y1:y2, x1:x2]
+    part[inside] = part[inside] // 2 + np.array(shade, np.uint8) // 2
+
+
+def _skeleton(image: np.ndarray, points: np.ndarray, shade: tuple[int, int, int], width: int) -> None:
+    shown = points[:, 2] > SEEN if points.shape[1] == 3 else np.ones(len(points), bool)
+    places = points[:, :2].astype(int).tolist()
+    for a, b in BONES if len(points) == 17 else ():
+        if shown[a] and shown[b]:
+            cv2.line(image, places[a], places[b], shade, width, cv2.LINE_AA)
+    for place, visible in zip(places, shown, strict=True):
+        if visible:
+            cv2.circle(image, place, width + 1, shade, -1, cv2.LINE_AA)

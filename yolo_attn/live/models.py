@@ -1,0 +1,148 @@
+"""A model file behind one interface, whatever runs it: `prepare` a frame, `infer`, `decode` to a `Result`.
+
+The three steps run in three threads, so what a frame needs on its way travels in a `Work`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.live import letterbox
+from yolo_attn.live.heads import Thresholds, decode
+from yolo_attn.live.letterbox import GRAY, Geometry
+from yolo_attn.live.metadata import Metadata
+from yolo_attn.live.results import Frame, Result
+
+
+class Buffers:
+    """A network's input (1, 3, H, W), which is filled in place; a runtime adds its outputs and what binds the two."""
+
+    def __init__(self, size: tuple[int, int], dtype):
+        self.input = np.full((1, 3, *size), GRAY, dtype)
+        self.outputs: list[np.ndarray] = []
+        self.binding: Any = None
+        self.where: Geometry | None = None  # where the last picture lay; around it is padding
+
+
+@dataclass
+class Work:
+    """A frame on its way through a model."""
+
+    frame: Frame
+    where: Geometry
+    buffers: Any = None
+
+
+class Model(Protocol):
+    """What the pipeline asks of a model."""
+
+    names: dict[int, str]
+    runs_on: str
+
+    def prepare(self, frame: Frame) -> Work: ...
+
+    def infer(self, work: Work) -> None: ...
+
+    def decode(self, work: Work) -> Result: ...
+
+    def release(self, work: Work) -> None: ...
+
+
+class ExportedModel:
+    """What the exported formats share: the letterbox before the network and the heads after it.
+
+    Buffers are made when none is free and used again afterwards; the pipeline's queues bound how many there are. A
+    subclass gives `allocate(size)` and `infer(work)`.
+    """
+
+    def __init__(self, metadata: Metadata, limits: Thresholds, dtype=np.float32):
+        self.metadata, self.limits = metadata, limits
+        self.names = metadata.names
+        self._dtype = dtype
+        self._free: dict[tuple[int, int], list[Buffers]] = {}
+
+    def allocate(self, size: tuple[int, int]) -> Buffers:
+        return Buffers(size, self._dtype)
+
+    def infer(self, work: Work) -> None:
+        raise NotImplementedError
+
+    def warm_up(self) -> None:
+        """Runs the network once on gray, so that the first frame does not pay for what is set up at the first run."""
+        height, width = self.metadata.imgsz
+        gray = Frame(np.full((height, width, 3), 114, np.uint8), 0, "", 0, 0.0, 0.0)
+        work = self.prepare(gray)
+        self.infer(work)
+        self.decode(work)
+
+    def prepare(self, frame: Frame) -> Work:
+        """Fits a frame into a free input."""
+        model, shape = self.metadata, frame.image.shape[:2]
+        if model.task == "classify":
+            work = Work(frame, Geometry(shape, model.imgsz, model.imgsz, 0, 0))
+        else:
+            work = Work(frame, letterbox.letterbox(shape, model.imgsz, model.stride, model.dynamic))
+        work.buffers = buffers = self._take(work.where.input)
+        if model.task == "classify":
+            letterbox.fill_crop(frame.image, buffers.input)
+            return work
+        if buffers.where != work.where:
+            buffers.input.fill(GRAY)
+            buffers.where = work.where
+        letterbox.fill(frame.image, work.where, buffers.input)
+        return work
+
+    def decode(self, work: Work) -> Result:
+        """Returns what the network found; its buffers are free again afterwards."""
+        found = decode(work.buffers.outputs, self.metadata, work.where, self.limits)
+        self.release(work)
+        return result_of(work.frame, self.names, **found)
+
+    def release(self, work: Work) -> None:
+        """Gives back the buffers of a frame that nobody waits for any more."""
+        self._free[work.where.input].append(work.buffers)
+
+    def _take(self, size: tuple[int, int]) -> Buffers:
+        free = self._free.setdefault(size, [])
+        return free.pop() if free else self.allocate(size)
+
+
+def result_of(frame: Frame, names: dict[int, str], **found) -> Result:
+    """Returns the `Result` of a frame."""
+    return Result(
+        frame.image, frame.source, frame.index, frame.number, frame.time, frame.captured, names, **found
+    )  # fmt: skip
+
+
+def load(file: str, imgsz: int | None, device: str, threads: int, limits: Thresholds) -> Model:
+    """Returns the model in `file`, ready for its first frame.
+
+    Args:
+        file: An `.onnx`, `.engine` or `.pt` file.
+        imgsz: The input's longer side in pixels for models of any size; the model's own without it.
+        device: `cpu`, a GPU's number, or nothing for the best there is.
+        threads: The threads of a CPU that work on one frame; 0 lets the runtime choose.
+        limits: What counts as a detection.
+
+    Raises:
+        AttentionError: There is no such file, it is of another kind, or what runs it is missing here.
+    """
+    path = Path(file)
+    if path.suffix not in (".onnx", ".engine", ".pt"):
+        raise AttentionError(f"'{file}' is no model that yolo-attn live runs: it takes .onnx, .engine and .pt files")
+    if not path.is_file():
+        raise AttentionError(f"there is no file '{file}': make one with yolo export model=best.pt format=onnx")
+    if path.suffix == ".onnx":
+        from yolo_attn.live.onnx import OnnxModel
+
+        return OnnxModel(path, imgsz, device, threads, limits)
+    if path.suffix == ".engine":
+        from yolo_attn.live.engine import EngineModel
+
+        return EngineModel(path, device, limits)
+    from yolo_attn.live.checkpoint import CheckpointModel
+
+    return CheckpointModel(path, imgsz, device, limits)

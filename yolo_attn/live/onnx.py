@@ -1,0 +1,61 @@
+"""Models in ONNX files, run by ONNX Runtime."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.live import metadata, providers
+from yolo_attn.live.heads import Thresholds
+from yolo_attn.live.models import Buffers, ExportedModel, Work
+
+DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+
+class OnnxModel(ExportedModel):
+    """An ONNX file on the best execution provider that starts here.
+
+    Input and outputs are bound to memory of ours that is used again for later frames; for a model with dynamic shape
+    ONNX Runtime allocates the outputs.
+    """
+
+    def __init__(self, file: Path, imgsz: int | None, device: str, threads: int, limits: Thresholds):
+        self._session, self.runs_on = providers.open_session(file, device, threads)
+        model = metadata.read(self._session.get_modelmeta().custom_metadata_map, file)
+        if imgsz and model.dynamic:
+            side = math.ceil(imgsz / model.stride) * model.stride
+            model = dataclasses.replace(model, imgsz=(side, side))
+        elif imgsz and imgsz != max(model.imgsz):
+            raise AttentionError(
+                f"'{file}' has the fixed input {model.imgsz[0]}x{model.imgsz[1]}: leave imgsz out, or export the "
+                f"model with imgsz={imgsz}"
+            )
+        entry = self._session.get_inputs()[0]
+        self._input, self._outputs = entry.name, self._session.get_outputs()
+        super().__init__(model, limits, DTYPES.get(entry.type, np.float32))
+        self.warm_up()
+
+    def allocate(self, size: tuple[int, int]) -> Buffers:
+        buffers = super().allocate(size)
+        buffers.binding = self._session.io_binding()
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(buffers.input)  # on the CPU a view, not a copy
+        buffers.binding.bind_ortvalue_input(self._input, value)
+        for output in self._outputs:
+            if all(isinstance(length, int) for length in output.shape):
+                array = np.empty(output.shape, DTYPES.get(output.type, np.float32))
+                buffers.outputs.append(array)
+                value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
+                buffers.binding.bind_ortvalue_output(output.name, value)
+            else:
+                buffers.binding.bind_output(output.name)
+        return buffers
+
+    def infer(self, work: Work) -> None:
+        """Runs the network on a prepared frame."""
+        buffers = work.buffers
+        self._session.run_with_iobinding(buffers.binding)
+        if len(buffers.outputs) < len(self._outputs) or self.metadata.dynamic:
+            buffers.outputs = buffers.binding.copy_outputs_to_cpu()

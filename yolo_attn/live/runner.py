@@ -1,0 +1,310 @@
+"""`yolo-attn live`: what is done with each result until somebody stops it.
+
+Drawing and output run in the main thread, beside the pipeline's stages: a window wants it so.
+"""
+
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.live import draw
+from yolo_attn.live.keys import Keys
+from yolo_attn.live.pipeline import Pipeline
+from yolo_attn.live.record import JsonLines, Recorder, file_name
+from yolo_attn.live.results import Result
+from yolo_attn.live.stats import Stats
+
+TITLE = "yolo-attn live"
+STATUS_SECONDS = 0.5  # between two states of the status line and of the page
+LOG_SECONDS = 10.0  # between two lines where the output is no terminal
+HISTORY = 240  # states that the page's chart shows: two minutes
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is done with the results: a window, videos, lines of JSON, a page; and the folder for files."""
+
+    folder: Path
+    show: bool = False
+    save: bool = False
+    save_json: bool = False
+    page: Any = None
+
+
+class Runner:
+    """Reads a pipeline and draws, shows, writes and counts what comes out of it."""
+
+    def __init__(self, pipeline: Pipeline, outputs: Outputs):
+        self.pipeline, self.sources, self.outputs = pipeline, pipeline.sources, outputs
+        self.stats = Stats(len(self.sources))
+        self.page = outputs.page
+        self._files: dict[str, Recorder | JsonLines] = {}
+        if outputs.save:
+            self._files["recording"] = Recorder(self._folder())
+        if outputs.save_json:
+            self._files["lines of detections"] = JsonLines(self._folder() / "detections.jsonl")
+        self._pictures: dict[int, np.ndarray] = {}
+        self._results: dict[int, Result] = {}
+        self._history: deque[tuple[float, float]] = deque(maxlen=HISTORY)
+        self._looks = outputs.show or outputs.save or outputs.page is not None
+        self._snapshots, self._said = 0, ""
+        self._terminal = sys.stdout.isatty()
+        self._began = self._told = time.monotonic()
+        self._logged = self._began
+
+    def run(self) -> int:
+        """Runs until the sources end or somebody stops it; returns the exit status.
+
+        Raises:
+            AttentionError: None of the files could be read.
+        """
+        handlers = self._catch_signals()
+        try:
+            with Keys() as keys:
+                for result in self.pipeline.results():
+                    if result is not None:
+                        self._put_out(result)
+                    self._press(keys.pressed())
+                    if self.outputs.show:
+                        self._press(self._window_key())
+                    now = time.monotonic()
+                    if now - self._told >= STATUS_SECONDS:
+                        self._told = now
+                        self._tell(now)
+        finally:
+            self.pipeline.close()
+            self._close()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        if not self.stats.frames and all(source.error and not source.live for source in self.sources):
+            raise AttentionError(f"{self.sources[0].error}: is it a whole picture or video?")
+        print(self.summary())
+        return 0
+
+    def command(self, name: str) -> None:
+        """Does what a key or a button says: `pause`, `resume`, `snapshot` or `quit`. Any thread may call it."""
+        if name in ("pause", "resume"):
+            self.pipeline.paused = name == "pause"
+        elif name == "snapshot":
+            self._snapshots += 1
+        elif name == "quit":
+            self.pipeline.stop()
+
+    def summary(self) -> str:
+        """Returns the closing lines."""
+        stats, seconds = self.stats, time.monotonic() - self._began
+        lag = ", ".join(f"p{p} {stats.lag.percentile(p) * 1000:.1f}" for p in (50, 95, 99))
+        busy = self.pipeline.inference_seconds / max(stats.last - stats.first, 1e-9) if stats.frames > 1 else 0.0
+        lines = [f"{stats.frames} frames in {seconds:.1f} s, {stats.mean_fps:.1f} per second; lag {lag} ms; "
+                 f"the network was at work {min(busy, 1):.0%} of the time"]  # fmt: skip
+        for source in self.sources:
+            line = f"{source.label}: {source.frames} frames read, {source.dropped} given up for newer ones"
+            if source.live:
+                line += f", opened again {source.reconnects} times"
+            lines.append(line + (f"; {source.error}" if source.error else ""))
+        if self.outputs.folder.exists():
+            lines.append(f"Results saved to {self.outputs.folder}")
+        return "\n".join(lines)
+
+    def _put_out(self, result: Result) -> None:
+        source, stats = self.sources[result.index], self.stats
+        if self._looks:
+            image = draw.annotate(result)
+            speed = f"{stats.rates[result.index].fps:.1f} fps  {stats.recent_lag * 1000:.0f} ms"
+            draw.text(image, speed, (0, 0), (50, 50, 50))
+            self._pictures[result.index] = image
+            self._show(result.index, image)
+            self._attempt("recording", lambda to: to.write(result, image, source.fps / source.stride, source.live))
+        self._results[result.index] = result
+        now = time.monotonic()
+        result.lag = now - result.captured
+        self._attempt("lines of detections", lambda to: to.write(result))
+        stats.add(result, now)
+        if self._snapshots:
+            self._snapshot()
+
+    def _show(self, index: int, image: np.ndarray) -> None:
+        if self.page is not None:
+            self.page.picture(index, image)
+        if self.outputs.show:
+            cv2.imshow(TITLE if len(self.sources) == 1 else self.sources[index].label, image)
+
+    def _attempt(self, name: str, write: Callable[[Any], None]) -> None:
+        """Writes to an output, where there is one; one that fails is said once, closed, and done without."""
+        if name not in self._files:
+            return
+        try:
+            write(self._files[name])
+        except OSError as error:
+            self._say(f"ERROR ❌️ {name} ended: {error.strerror} ({self.outputs.folder}); inference goes on")
+            self._finish(self._files.pop(name))
+
+    def _finish(self, output: Recorder | JsonLines) -> None:
+        try:
+            output.close()
+        except OSError as error:
+            self._say(f"ERROR ❌️ {error.strerror}")
+
+    def _close(self) -> None:
+        for output in self._files.values():
+            self._finish(output)
+        if self.page is not None:
+            self.page.close()
+        if self.outputs.show:
+            cv2.destroyAllWindows()
+        if self._terminal:
+            print("\r\033[K", end="")
+
+    def _snapshot(self) -> None:
+        self._snapshots = 0
+        try:
+            folder = self._folder()
+        except AttentionError as error:
+            self._say(f"ERROR ❌️ {error}")
+            return
+        for index, result in self._results.items():
+            stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(result.time))
+            file = folder / f"{file_name(result.source)}-{stamp}-{result.number}.jpg"
+            image = self._pictures.get(index)
+            if cv2.imwrite(str(file), draw.annotate(result) if image is None else image):
+                self._say(f"snapshot: {file}")
+            else:
+                self._say(f"ERROR ❌️ the snapshot {file} cannot be written")
+
+    def _press(self, key: str) -> None:
+        if key in ("p", " "):
+            self.command("resume" if self.pipeline.paused else "pause")
+        elif key in ("s", "q", "\x1b"):
+            self.command("snapshot" if key == "s" else "quit")
+
+    def _window_key(self) -> str:
+        key = cv2.pollKey()
+        return chr(key & 0xFF) if key >= 0 else ""
+
+    def _catch_signals(self) -> dict:
+        """Lets SIGINT and SIGTERM end the run in good order; a second one does what it did before."""
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def stop(number, stack):
+            signal.signal(number, before[number])
+            self.pipeline.stop()
+
+        for number in before:
+            signal.signal(number, stop)
+        return before
+
+    def _tell(self, now: float) -> None:
+        """Says how it goes: on the status line, on the page, and on the pictures of sources that send none."""
+        stats = self.stats
+        if self._snapshots:
+            self._snapshot()  # while paused
+        self._history.append((stats.rate.fps, stats.recent_lag * 1000))
+        for source in self.sources:
+            if source.state in ("connecting", "stalled", "reconnecting"):
+                self._show(
+                    source.index, draw.silent(self._pictures.get(source.index), f"{source.label}: {source.state}")
+                )
+        if self.page is not None:
+            self.page.status(self._state())
+        line = self._line()
+        if self._terminal:
+            print(f"\r\033[K{line[: self._columns()]}", end="", flush=True)
+        elif now - self._logged >= LOG_SECONDS:
+            self._logged = now
+            print(line, flush=True)
+
+    def _line(self) -> str:
+        stats = self.stats
+        said = [
+            f"{stats.rate.fps:.1f} fps",
+            f"lag {stats.recent_lag * 1000:.0f} ms (p95 {stats.lag.percentile(95) * 1000:.0f})",
+        ]
+        said.append(", ".join(f"{count} {name}" for name, count in list(self._counts().items())[:5]) or "nothing found")
+        others = [
+            f"{s.label} {s.state}{f' ({s.error})' if s.error else ''}" for s in self.sources if s.state != "running"
+        ]
+        return "  ".join([*(["paused"] if self.pipeline.paused else []), *said, *others])
+
+    def _counts(self) -> dict[str, int]:
+        """Returns how many of each class the newest frames of all sources hold, the most frequent first."""
+        counts: dict[str, int] = {}
+        for result in self._results.values():
+            for class_id in result.classes:
+                counts[result.name(class_id)] = counts.get(result.name(class_id), 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+    def _state(self) -> dict:
+        """Returns what the page shows."""
+        stats, names, counts = self.stats, self.pipeline.model.names, self._counts()
+        totals = sorted(stats.seen.items(), key=lambda item: -item[1])[:8]
+        seen = [(names.get(class_id, str(class_id)), total) for class_id, total in totals]
+        return {
+            "runs_on": self.pipeline.model.runs_on,
+            "paused": self.pipeline.paused,
+            "fps": round(stats.rate.fps, 1),
+            "lag_ms": round(stats.recent_lag * 1000, 1),
+            "lag_p95_ms": round(stats.lag.percentile(95) * 1000, 1),
+            "frames": stats.frames,
+            "seconds": round(time.monotonic() - self._began),
+            "classes": [{"name": n, "now": counts.get(n, 0), "total": t} for n, t in seen],
+            "sources": [
+                {"name": s.label, "state": s.state, "error": s.error, "fps": round(stats.rates[s.index].fps, 1)}
+                | {"frames": s.frames, "dropped": s.dropped, "reconnects": s.reconnects}
+                for s in self.sources
+            ],
+            "history": [[round(fps, 1), round(lag, 1)] for fps, lag in self._history],
+            "every": STATUS_SECONDS,
+            "said": self._said,
+        }  # fmt: skip
+
+    def _say(self, line: str) -> None:
+        self._said = line
+        print(f"\r\033[K{line}" if self._terminal else line, flush=True)
+
+    def _columns(self) -> int:
+        import shutil
+
+        return shutil.get_terminal_size().columns - 1
+
+    def _folder(self) -> Path:
+        try:
+            self.outputs.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AttentionError(
+                f"'{self.outputs.folder}' cannot be made: {error.strerror}; name another project=..."
+            ) from None
+        return self.outputs.folder
+
+
+def free_folder(project: str, name: str) -> Path:
+    """Returns the first of project/name, project/name2, ... that does not exist yet, as Ultralytics counts them."""
+    folder, count = Path(project) / name, 1
+    while folder.exists():
+        count += 1
+        folder = Path(project) / f"{name}{count}"
+    return folder
+
+
+def can_show() -> bool:
+    """Tells whether OpenCV can open a window here."""
+    import os
+
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return False
+    try:
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+    except cv2.error:
+        return False
+    return True

@@ -1,0 +1,235 @@
+"""The page in the browser: the live picture as MJPEG, the state as JSON, and three buttons.
+
+A picture is encoded once for all who watch it, in a thread of its own, and not at all when nobody does. A viewer who is
+slow misses pictures; nobody waits for him.
+"""
+
+import asyncio
+import hmac
+import ipaddress
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from yolo_attn.errors import AttentionError
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
+    from starlette.routing import Route
+except ImportError as error:
+    raise AttentionError(f"serve=... needs Starlette and Uvicorn ({error}): pip install starlette uvicorn") from None
+
+PAGE = Path(__file__).with_name("page.html")
+COMMANDS = ("pause", "resume", "snapshot")
+QUALITY = 80  # of the JPEG pictures, in per cent
+BOUNDARY = "picture"
+POLICY = (  # nothing from elsewhere, and in nobody's frame
+    "default-src 'self'; img-src 'self' data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "frame-ancestors 'none'"
+)
+
+
+class Feed:
+    """A source's newest picture, and its JPEG for those who watch."""
+
+    def __init__(self):
+        self.image: np.ndarray | None = None
+        self.fresh = False
+        self.viewers = 0
+        self.jpeg = b""
+        self.changed: asyncio.Event | None = None
+
+
+class Page:
+    """A web server in a thread, for the pictures and the state of `sources` sources.
+
+    Raises:
+        AttentionError: The address is open to others and there is no token, or the port is taken.
+    """
+
+    def __init__(self, address: str, token: str, sources: int, command: Callable[[str], None] = lambda name: None):
+        self.host, self.port = parse(address)
+        if not token and not is_loopback(self.host):
+            raise AttentionError(
+                f"serve={address} is open to others: set a password with token=..., or write serve={self.port}"
+            )
+        self._token, self.command = token, command
+        self._feeds = [Feed() for _ in range(sources)]
+        self._state: dict = {}
+        self._closed = False
+        self._new_picture = threading.Condition()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        try:
+            family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+            self._socket = socket.create_server((self.host, self.port), family=family)
+        except OSError as error:
+            raise AttentionError(f"serve={address} cannot be opened: {error.strerror}; choose another port") from None
+        self.port = self._socket.getsockname()[1]
+        config = uvicorn.Config(self._app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._threads = [
+            threading.Thread(target=target, name=f"page {target.__name__}", daemon=True)
+            for target in (self._serve, self._encode)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/" + ("?token=..." if self._token else "")
+
+    def picture(self, index: int, image: np.ndarray) -> None:
+        """Takes a source's newest picture, (H, W, 3) BGR, which nobody changes any more."""
+        feed = self._feeds[index]
+        with self._new_picture:
+            feed.image, feed.fresh = image, True
+            if feed.viewers:
+                self._new_picture.notify()
+
+    def status(self, state: dict) -> None:
+        """Takes what the page shows beside the picture."""
+        self._state = state
+
+    def close(self) -> None:
+        """Ends the server and all streams."""
+        with self._new_picture:
+            self._closed = True
+            self._new_picture.notify()
+        self._server.should_exit = True
+        for thread in self._threads:
+            thread.join(3)
+
+    def _serve(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._server.serve(sockets=[self._socket])
+
+    def _encode(self) -> None:
+        """Encodes pictures that somebody waits for, the newest only."""
+        while True:
+            with self._new_picture:
+                self._new_picture.wait_for(lambda: self._closed or any(f.fresh and f.viewers for f in self._feeds))
+                if self._closed:
+                    break
+                feed = next(f for f in self._feeds if f.fresh and f.viewers)
+                image, feed.fresh = feed.image, False
+            assert image is not None
+            good, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+            if good:
+                feed.jpeg = data.tobytes()
+                self._wake(feed)
+        for feed in self._feeds:
+            self._wake(feed)
+
+    def _wake(self, feed: Feed) -> None:
+        def wake():
+            before, feed.changed = feed.changed, asyncio.Event()
+            if before:
+                before.set()
+
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(wake)
+
+    def _app(self) -> "Guard":
+        routes = [
+            Route("/", self._page),
+            Route("/status.json", self._status),
+            Route("/picture/{index:int}", self._stream),
+            Route("/command/{name}", self._command, methods=["POST"]),
+        ]
+        return Guard(Starlette(routes=routes), self._token, is_loopback(self.host))
+
+    async def _page(self, request: Request) -> Response:
+        return FileResponse(PAGE, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"})
+
+    async def _status(self, request: Request) -> Response:
+        return Response(json.dumps(self._state), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def _stream(self, request: Request) -> Response:
+        index = request.path_params["index"]
+        if index >= len(self._feeds):
+            return Response("there is no such source", 404)
+        kind = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+        return StreamingResponse(
+            self._pictures(self._feeds[index]), media_type=kind, headers={"Cache-Control": "no-store"}
+        )
+
+    async def _pictures(self, feed: Feed) -> AsyncIterator[bytes]:
+        with self._new_picture:
+            feed.viewers += 1
+            feed.fresh = feed.image is not None  # so that a new viewer sees the last picture of a paused source
+            self._new_picture.notify()
+        try:
+            yield f"--{BOUNDARY}\r\n".encode()
+            while not self._closed:
+                feed.changed = feed.changed or asyncio.Event()
+                await feed.changed.wait()
+                # The boundary behind a picture lets the browser show it at once.
+                head = f"Content-Type: image/jpeg\r\nContent-Length: {len(feed.jpeg)}\r\n\r\n".encode()
+                yield head + feed.jpeg + f"\r\n--{BOUNDARY}\r\n".encode()
+        finally:
+            with self._new_picture:
+                feed.viewers -= 1
+
+    async def _command(self, request: Request) -> Response:
+        # A page of another site can send a POST here, but not with a header of its own.
+        if request.path_params["name"] not in COMMANDS or request.headers.get("x-yolo-attn") != "1":
+            return Response("unknown command", 400)
+        self.command(request.path_params["name"])
+        return Response(status_code=204)
+
+
+class Guard:
+    """Lets in who knows the token, from its link or from the cookie that the link sets.
+
+    A page that is for this machine alone also wants to be called by this machine's name, so that no foreign name that
+    resolves to 127.0.0.1 can read it.
+    """
+
+    def __init__(self, app, token: str, local: bool):
+        self._app, self._token, self._local = app, token, local
+
+    async def __call__(self, scope, receive, send) -> None:
+        request = Request(scope)
+        if self._local and request.url.hostname not in ("127.0.0.1", "localhost", "::1"):
+            await Response("unknown host", 400)(scope, receive, send)
+        elif self._knows(request.cookies.get("yolo-attn", "")):
+            await self._app(scope, receive, send)
+        elif self._knows(request.query_params.get("token", "")):
+            response = RedirectResponse(request.url.path)
+            response.set_cookie("yolo-attn", self._token, httponly=True, samesite="strict")
+            await response(scope, receive, send)
+        else:
+            await Response("open the page with ?token=...", 401)(scope, receive, send)
+
+    def _knows(self, token: str) -> bool:
+        return not self._token or hmac.compare_digest(token.encode(), self._token.encode())
+
+
+def parse(address: str) -> tuple[str, int]:
+    """Returns host and port of `8000`, `0.0.0.0:8000` or `[::]:8000`."""
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise AttentionError(
+            f"serve={address} is no port: write serve=8000, or serve=0.0.0.0:8000 token=... for others"
+        )
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Tells whether only this machine reaches `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

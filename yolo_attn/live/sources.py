@@ -1,0 +1,275 @@
+"""Where frames come from: cameras and streams, which are opened again whenever they fail, and files.
+
+A source is a thread. Its `state` is one of `connecting`, `running`, `stalled` (open, but silent), `reconnecting` and
+`ended`.
+"""
+
+import glob
+import os
+import re
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.live.mailbox import Mailbox
+from yolo_attn.live.results import Frame
+
+IMAGES = {".bmp", ".dng", ".jpeg", ".jpg", ".jp2", ".png", ".tif", ".tiff", ".webp"}
+VIDEOS = {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
+SILENCE = 1.0  # seconds without a frame after which a camera counts as stalled, and a read is given up
+OPEN_SECONDS = 5.0  # how long opening may take: an RTSP camera sends its first key frame late
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds between two attempts, doubled after each
+
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(int(SILENCE)))  # webcams on Linux; OpenCV waits 10 s
+
+
+class Source(threading.Thread):
+    """A thread that puts frames into a mailbox: subclasses say in `read_all` how they are read.
+
+    Attributes:
+        name: What it is called on the picture and in files; without the password of a URL.
+        fps: Frames per second as the source says it, 30 where it says nothing.
+        frames: How many were read.
+        dropped: How many gave way to newer ones before the model took them.
+        reconnects: How often it was opened again.
+        error: Why it is not running, for a person.
+    """
+
+    live = False
+
+    def __init__(self, index: int, name: str, keeps_all: bool, stride: int):
+        super().__init__(name=f"source {name}", daemon=True)
+        self.index, self.keeps_all, self.stride = index, keeps_all, stride
+        self.fps, self.frames, self.dropped, self.reconnects = 30.0, 0, 0, 0
+        self.error = ""
+        self._state, self._last = "connecting", 0.0
+        self._stop_event = threading.Event()
+        self._mailbox: Mailbox[Frame] | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name.removeprefix("source ")
+
+    @property
+    def state(self) -> str:
+        """What the source does now."""
+        silent = time.monotonic() - self._last > SILENCE
+        return "stalled" if self.live and self._state == "running" and silent else self._state
+
+    def start_into(self, mailbox: Mailbox[Frame]) -> None:
+        """Starts reading into `mailbox`."""
+        self._mailbox = mailbox
+        self.start()
+
+    def stop(self) -> None:
+        """Lets the thread end after its current read."""
+        self._stop_event.set()
+
+    def run(self) -> None:
+        assert self._mailbox is not None
+        try:
+            self.read_all()
+        except Exception as error:  # one broken source must not stop the others
+            self.error = str(error).splitlines()[0]
+        finally:
+            self._state = "ended"
+            self._mailbox.finish()
+
+    def read_all(self) -> None:
+        raise NotImplementedError
+
+    def deliver(self, image: np.ndarray, captured: float) -> None:
+        """Puts a frame that arrived at `captured` into the mailbox."""
+        assert self._mailbox is not None
+        if image.ndim == 2:
+            image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+        self._state, self._last = "running", captured
+        if self.live:
+            self.error = ""
+        now = time.time() - (time.monotonic() - captured)
+        frame = Frame(image, self.index, self.label, self.frames, captured, now)
+        displaced = self._mailbox.put(self.index, frame)
+        if displaced is not None and displaced is not frame:
+            self.dropped += 1
+
+
+class Camera(Source):
+    """A webcam, a stream or a GStreamer pipeline. It never ends by itself."""
+
+    live = True
+
+    def __init__(self, index: int, where: int | str, keeps_all: bool, stride: int):
+        super().__init__(index, camera_name(where), keeps_all, stride)
+        self.where, self._jpegs = where, False
+
+    def read_all(self) -> None:
+        pause = FIRST_PAUSE
+        while not self._stop_event.is_set():
+            capture = self._open()
+            try:
+                if capture.isOpened():
+                    rate = capture.get(cv2.CAP_PROP_FPS)
+                    self.fps = rate if 1 <= rate <= 240 else 30.0  # MJPEG streams say 25, some cameras nonsense
+                    if self._read(capture):
+                        pause = FIRST_PAUSE
+                    self.error = "" if self._stop_event.is_set() else "stopped sending"
+                else:
+                    self.error = "cannot be opened"
+            finally:
+                capture.release()
+            if not self._stop_event.is_set():
+                self._state = "reconnecting"
+                self.reconnects += 1
+                self._stop_event.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _open(self) -> cv2.VideoCapture:
+        waits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_SECONDS * 1000)]
+        waits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(SILENCE * 1000)]
+        self._jpegs = False
+        if isinstance(self.where, int):
+            capture = cv2.VideoCapture(self.where)
+            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+            return capture
+        if "!" in self.where:
+            return cv2.VideoCapture(self.where, cv2.CAP_GSTREAMER, waits)
+        # One decoding thread: FFmpeg's others each hold a frame back.
+        capture = cv2.VideoCapture(self.where, cv2.CAP_FFMPEG, [*waits, cv2.CAP_PROP_N_THREADS, 1])
+        if int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG"):
+            # The JPEGs as they come: decoded by OpenCV's FFmpeg, a picture of a new size is squeezed into the first
+            # one's, and a broken one is shown half gray.
+            self._jpegs = capture.set(cv2.CAP_PROP_FORMAT, -1)
+        return capture
+
+    def _read(self, capture: cv2.VideoCapture) -> int:
+        """Reads until the camera fails or the source is stopped; returns how many frames came."""
+        count = 0
+        while not self._stop_event.is_set() and capture.grab():
+            captured = time.monotonic()
+            self.frames += 1
+            count += 1
+            if self.frames % self.stride == 0:
+                good, data = capture.retrieve()
+                image = cv2.imdecode(data, cv2.IMREAD_COLOR) if good and self._jpegs else data
+                if good and image is not None:
+                    self.deliver(image, captured)
+        return count
+
+
+class Files(Source):
+    """Videos and pictures, one after the other, every frame in its order.
+
+    Where not every frame is kept, a video plays at its own speed, as a camera would send it.
+    """
+
+    def __init__(self, index: int, name: str, paths: list[Path], keeps_all: bool, stride: int):
+        super().__init__(index, name, keeps_all, stride)
+        self.paths = paths
+
+    def read_all(self) -> None:
+        for path in self.paths:
+            if self._stop_event.is_set():
+                return
+            if path.suffix.lower() in IMAGES:
+                image = cv2.imread(str(path))
+                self.frames += 1
+                if image is not None:
+                    self.deliver(image, time.monotonic())
+            else:
+                image = self._play(path)
+            if image is None:
+                self.error = f"'{path}' cannot be read"
+
+    def _play(self, path: Path) -> np.ndarray | None:
+        """Reads a video; returns its last frame."""
+        capture, image = cv2.VideoCapture(str(path)), None
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        self.fps = rate if 1 <= rate <= 1000 else 30.0
+        began, count = time.monotonic(), 0
+        while not self._stop_event.is_set() and capture.grab():
+            count += 1
+            self.frames += 1
+            if not self.keeps_all:
+                self._stop_event.wait(max(began + count / self.fps - time.monotonic(), 0))
+            if count % self.stride == 0:
+                captured = time.monotonic()
+                good, frame = capture.retrieve()
+                if good:
+                    image = frame
+                    self.deliver(frame, captured)
+        capture.release()
+        return image
+
+
+def open_sources(source, keeps_all: bool | None, stride: int) -> list[Source]:
+    """Returns the sources that `source` names, not started yet.
+
+    Args:
+        source: A camera's number, a URL, a GStreamer pipeline, a file, a folder, a pattern such as `*.jpg`, a
+            `.streams` file with one source a line, several of these with commas between them, or a list of them.
+        keeps_all: Whether every frame counts; without it, for files alone.
+        stride: Every which frame is taken.
+
+    Raises:
+        AttentionError: Something that is named does not exist, or OpenCV cannot open its kind.
+    """
+    named = list(source) if isinstance(source, list | tuple) else _split(str(source))
+    if not named:
+        raise AttentionError("there is no source: write source=0 for the first camera, or a URL or a file")
+    return [_open(index, str(one), keeps_all, stride) for index, one in enumerate(named)]
+
+
+def camera_name(where: int | str) -> str:
+    """Returns what a camera is called: a URL without user, password and query, which are nobody's business."""
+    if isinstance(where, int):
+        return f"camera {where}"
+    url = urlsplit(where)
+    if url.hostname and "!" not in where:
+        return f"{url.hostname}{f':{url.port}' if url.port else ''}{url.path}".rstrip("/")
+    return "GStreamer"
+
+
+def _split(text: str) -> list[str]:
+    if text.endswith(".streams"):
+        if not Path(text).is_file():
+            raise AttentionError(f"there is no file '{text}'; it holds one source a line")
+        return Path(text).read_text(encoding="utf-8-sig").split()
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    return parts if len(parts) > 1 and all(_is_one(part) for part in parts) else [text]
+
+
+def _is_one(text: str) -> bool:
+    return (text.isdecimal() and len(text) < 3) or "://" in text or Path(text).exists()  # ?size=640,480 is one URL
+
+
+def _open(index: int, text: str, keeps_all: bool | None, stride: int) -> Source:
+    if text.isdecimal():
+        return Camera(index, int(text), bool(keeps_all), stride)
+    if "!" in text:
+        if not re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()):
+            raise AttentionError(
+                f"'{text}' is a GStreamer pipeline, and this OpenCV has no GStreamer: use your system's (apt install "
+                "python3-opencv)"
+            )
+        return Camera(index, text, bool(keeps_all), stride)
+    if "://" in text:
+        return Camera(index, text, bool(keeps_all), stride)
+    path = Path(text)
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES | VIDEOS)
+    elif path.is_file():
+        found = [path]
+    else:
+        found = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207 - the pattern may be absolute
+    if not found:
+        raise AttentionError(f"source '{text}' is no camera number, URL, file or folder with pictures or videos")
+    if unknown := [p for p in found if p.suffix.lower() not in IMAGES | VIDEOS]:
+        raise AttentionError(f"source '{unknown[0]}' is neither a picture nor a video that is known by its name")
+    # Pictures always count all: they are no stream.
+    keeps_all = keeps_all is not False or found[0].suffix.lower() in IMAGES
+    return Files(index, path.name or text, found, keeps_all, stride)
