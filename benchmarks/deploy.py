@@ -101,7 +101,7 @@ def openvino(file: Path, threads: int, _: str) -> Callable[[], Any]:
 def latencies(files: dict[str, Path], make: Callable, threads: int, device: str, rounds: int) -> dict[str, list[float]]:
     """Returns the milliseconds of each file's runs, one session at a time, the files in turn in each round."""
     times: dict[str, list[float]] = {name: [] for name in files}
-    for _ in TQDM(range(rounds), desc=f"{make.__name__}, {device}, {threads} threads"):
+    for _ in TQDM(range(rounds), desc=f"{make.__name__}, {device}, {threads} threads", disable=False):
         for name, file in files.items():
             run = make(file, threads, device)
             for repeat in range(5):
@@ -117,7 +117,7 @@ def latencies(files: dict[str, Path], make: Callable, threads: int, device: str,
 def own_times(files: dict[str, Path], layers: dict[str, list[str]], rounds: int) -> dict[str, tuple[float, float]]:
     """Returns for each file the attention's own milliseconds, and those of the whole network, medians of the rounds."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in files}
-    for _ in TQDM(range(rounds), desc="profiler, 1 thread"):
+    for _ in TQDM(range(rounds), desc="profiler, 1 thread", disable=False):
         layout_of_base = 0.0
         for name, file in files.items():
             kernels = runtime.kernels(file, SHAPE)
@@ -145,7 +145,7 @@ def measure(base: str, folder: Path, device: str, rounds: int) -> list[dict]:
         wanted |= {f"{variant} pasted": (attention, True), f"{variant} ours": (attention, False)}
     if base == "yolov5s":
         wanted |= {f"{variant} ours": (attention, False) for variant, attention in LIGHTER.items()}
-    for name, (attention, pasted) in TQDM(wanted.items(), desc=f"exporting {base}"):
+    for name, (attention, pasted) in TQDM(wanted.items(), desc=f"exporting {base}", disable=False):
         files[name], layers[name] = export(base, attention, pasted, folder, f"{base}-{name.replace(' ', '-')}")
     own = own_times(files, layers, rounds) if device == "cpu" else {}
     timed = {}

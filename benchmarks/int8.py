@@ -112,7 +112,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(given.get("checkpoints", temporary))
         train(folder)
-        for name in TQDM(("base", *OPERATORS)):
+        for name in TQDM(("base", *OPERATORS), disable=False):
             fp32, quantized = map(accuracy, both(YOLO(folder / f"{name}.pt"), Path(temporary), name, TRAINED, 64))
             torch.manual_seed(0)
             large = YOLO("yolov5s.yaml" if name == "base" else f"yolov5s-{name}-head.yaml", task="detect")

@@ -30,7 +30,7 @@ def run(
         return export.file
     wanted = rtx.read_targets(targets)
     with beside(Path(model)) as folder:
-        with without_farewell():
+        with without_steps(folder):
             export = exported(model, "onnx", arguments, folder)
         LOGGER.info(f"\n{PREFIX} building for {', '.join(wanted)} with {rtx.tensorrt().__version__}...")
         plan = rtx.build(export.file, wanted, profile_of(export.exporter))
@@ -112,11 +112,12 @@ def beside(model: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def without_farewell() -> Iterator[None]:
-    """Leaves out the exporter's last words, which say how to use a file that is only a step here."""
+def without_steps(folder: Path) -> Iterator[None]:
+    """Leaves out the exporter's lines about the file in `folder`, which is only a step here, and how to use it."""
 
     def keep(record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith("\nExport complete")
+        said = record.getMessage()
+        return not said.startswith("\nExport complete") and folder.name not in said
 
     LOGGER.addFilter(keep)
     try:

@@ -57,7 +57,7 @@ def remove(model) -> dict:
 
 
 def __getattr__(name: str):
-    """Imports `yolo_attn.export` and `yolo_attn.live` when they are first asked for; the latter is called as a function."""
+    """Imports `yolo_attn.export` and `yolo_attn.live` when first asked for; the latter is called as a function."""
     if name in ("export", "live"):
         from importlib import import_module
 
