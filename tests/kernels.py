@@ -262,6 +262,12 @@ def test_opcheck(name):
         torch.library.opcheck(call, arguments)
 
 
+def test_a_perceptron_too_wide_for_the_kernel_is_refused_in_one_line():
+    choice.use("triton")
+    with pytest.raises(AttentionError, match="up to 256 hidden channels, got 257; set YOLO_ATTN_IMPL=eager"):
+        operator("GAM", {"reduction": 1}, 257)(images((2, 257, 1, 1)))
+
+
 def test_a_map_they_do_not_take_is_refused_in_one_line():
     choice.use("triton")
     with pytest.raises(AttentionError, match="CBAM's kernels take float32, bfloat16 and float16, got torch.float64"):

@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels, mixed
 from yolo_attn.nn.layers import BatchNorm2d, PickChannels, ShuffleChannels, bottleneck, fold
-from yolo_attn.ops.choice import kernels
+from yolo_attn.ops.choice import asked, kernels
 
 KERNEL_WIDTH = 256  # hidden channels that the Triton kernel can hold; a wider perceptron stays PyTorch's
 
@@ -60,9 +60,14 @@ class GAM(Attention):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        fits = self.channels // self.reduction <= KERNEL_WIDTH
-        if not kernels("GAM", x, self.training and fits):
+        if not kernels("GAM", x, self.training):
             return super().forward(x)
+        if (hidden := self.channels // self.reduction) > KERNEL_WIDTH:
+            if asked() != "triton":
+                return super().forward(x)
+            raise AttentionError(
+                f"GAM's kernels take up to {KERNEL_WIDTH} hidden channels, got {hidden}; set YOLO_ATTN_IMPL=eager"
+            )
         from yolo_attn.ops.gam_triton import gam_channel
 
         channel, spatial = self.shares()
