@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torchvision.ops import box_iou
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.tolerance import TOLERANCE
@@ -57,6 +56,8 @@ def found_again(boxes: torch.Tensor, others: torch.Tensor) -> int:
 
     Both are `(detections, 6)`: two corners in pixels, confidence, class.
     """
+    from torchvision.ops import box_iou  # here, as this module is loaded at every prediction
+
     overlap = box_iou(boxes[:, :4], others[:, :4]) * (boxes[:, 5:6] == others[:, 5])
     return int((overlap >= 0.9).any(1).sum())
 
