@@ -14,10 +14,13 @@ from yolo_attn.upstream import lookup
 
 # 32 images of 64 pixels: enough for every step of every command to be taken.
 FAST = ("imgsz=64", "fraction=0.05", "batch=8", "workers=0", "plots=False", "exist_ok=True")
-MODELS = [
-    "yolov5n-gam", "yolov5n-cbam", "yolo11n-eca", "yolo26n-coordatt",
-    "yolov5n-gam-head", "yolo26n-cbam-head", "yolov5n-eca-head", "yolo11n-coordatt-head",
-]  # fmt: skip
+SAMPLE = ["yolov5n-gam", "yolo26n-cbam-head", "yolov5n-eca-head", "yolo11n-coordatt-head"]
+OTHERS = ["yolov5n-cbam", "yolo11n-eca", "yolo26n-coordatt", "yolov5n-gam-head"]
+
+
+def pytest_generate_tests(metafunc):
+    if "model" in metafunc.fixturenames:
+        metafunc.parametrize("model", SAMPLE + OTHERS if metafunc.config.getoption("--all") else SAMPLE)
 
 
 def train_and_kill(model: str, folder: Path, project: str) -> Path:
@@ -41,7 +44,6 @@ def runs(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
 
 
-@pytest.mark.parametrize("model", MODELS)
 def test_train_resume_val_predict_export(model, yolo, runs, datasets):
     project = str(runs / model)
     last = train_and_kill(model, runs, project)
