@@ -1,36 +1,8 @@
-"""The ONNX graph of one operator, as `yolo export` writes it: for what counts nodes and kernels, and for tests."""
-
-import io
-from typing import Any
+"""The fused graph of one operator, as it is within a network: for what counts nodes and kernels, and for tests."""
 
 import onnx
-import onnxslim
-import torch
-from torch import nn
 
 from yolo_attn.export import fused
-
-AXES = {0: "batch", 2: "height", 3: "width"}
-
-
-def exported(module: nn.Module, shape: tuple[int, ...], dynamic: bool, opset: int = 18) -> onnx.ModelProto:
-    """Returns the module's graph as torch's exporter and onnxslim leave it.
-
-    Args:
-        module: The operator, or a network.
-        shape: The input's shape `(N, C, H, W)`.
-        dynamic: Whether batch, height and width stay open.
-        opset: The ONNX opset.
-
-    Raises:
-        torch.onnx.errors.OnnxExporterError: torch cannot export it.
-    """
-    file: Any = io.BytesIO()
-    torch.onnx.export(
-        module, (torch.zeros(shape),), file, dynamo=False, opset_version=opset, input_names=["x"], output_names=["y"],
-        dynamic_axes={"x": AXES, "y": AXES} if dynamic else None,
-    )  # fmt: skip
-    return onnxslim.slim(onnx.load_from_string(file.getvalue()))
 
 
 def rewritten(model: onnx.ModelProto, tensorrt: bool = False) -> tuple[onnx.ModelProto, dict[str, int]]:

@@ -18,13 +18,14 @@ import onnx
 import torch
 from torch import nn
 
-from benchmarks.graphs import exported, rewritten
+from benchmarks.graphs import rewritten
 from benchmarks.machine import machine, write_rows
 from tests.operators import make
 from tests.pasted import paste
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx
+from yolo_attn.export.single import exported
 
 CHANNELS, SIZE = 256, 40
 SHAPE = (1, CHANNELS, SIZE, SIZE)

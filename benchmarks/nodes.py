@@ -9,11 +9,12 @@ import warnings
 
 import torch
 
-from benchmarks.graphs import exported, rewritten
+from benchmarks.graphs import rewritten
 from benchmarks.machine import RESULTS
 from tests.operators import make
 from tests.pasted import paste
 from yolo_attn import registry
+from yolo_attn.export.single import exported
 
 SHAPE = (1, 64, 20, 24)
 FILE = RESULTS / "nodes.md"

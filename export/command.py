@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from ultralytics.utils import LOGGER, colorstr
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import rtx
+from yolo_attn.export.staging import beside
 
 PREFIX = colorstr("TensorRT-RTX:")
 
@@ -29,8 +29,9 @@ def run(
             write_report(export, export.file, None)
         return export.file
     wanted = rtx.read_targets(targets)
-    with beside(Path(model)) as folder:
-        with without_steps(folder):
+    # A model that is no file of weights has its engine here.
+    with beside(Path(model) if Path(model).suffix == ".pt" else Path(Path(model).name)) as folder:
+        with without_farewell():
             export = exported(model, "onnx", arguments, folder)
         LOGGER.info(f"\n{PREFIX} building for {', '.join(wanted)} with {rtx.tensorrt().__version__}...")
         plan = rtx.build(export.file, wanted, profile_of(export.exporter))
@@ -100,24 +101,11 @@ def profile_of(exporter) -> rtx.Profile | None:
 
 
 @contextlib.contextmanager
-def beside(model: Path) -> Iterator[Path]:
-    """Makes a folder beside the model, or here for a model that is no file; it is gone when the block is left."""
-    parent = model.parent if model.suffix == ".pt" else Path()
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=f".{model.stem}-", dir=parent)
-    except OSError as error:
-        raise AttentionError(f"cannot write beside {model}: {error.strerror}") from error
-    with folder as name:
-        yield Path(name)
-
-
-@contextlib.contextmanager
-def without_steps(folder: Path) -> Iterator[None]:
-    """Leaves out the exporter's lines about the file in `folder`, which is only a step here, and how to use it."""
+def without_farewell() -> Iterator[None]:
+    """Leaves out the exporter's last words, which say how to use a file that is only a step here."""
 
     def keep(record: logging.LogRecord) -> bool:
-        said = record.getMessage()
-        return not said.startswith("\nExport complete") and folder.name not in said
+        return not record.getMessage().startswith("\nExport complete")
 
     LOGGER.addFilter(keep)
     try:

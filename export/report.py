@@ -1,21 +1,19 @@
 """The report of an export: layer by layer, what became of the attention in the file and in what runs it."""
 
 import copy
-import io
 import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import onnx
 import onnxruntime
-import onnxslim
 import torch
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx, runtime
 from yolo_attn.export.layers import layer_of
+from yolo_attn.export.single import exported
 from yolo_attn.nn import Attention
 
 HEADS = ("layer", "operator", "nodes as trained", "nodes in the file", "kernels, ONNX Runtime", "share of its time")
@@ -88,18 +86,12 @@ def trained_nodes(
         twin.get_submodule(name).register_forward_pre_hook(remember(name))
     with torch.inference_mode():
         twin(torch.zeros(shape))
-    axes = {0: "batch", 2: "height", 3: "width"}
     counts = {}
     for name, module in layers.items():
-        written: Any = io.BytesIO()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tracing, and that this exporter is the elder
-            torch.onnx.export(
-                copy.deepcopy(module).float().eval(), (torch.zeros(shapes[name]),), written, dynamo=False,
-                opset_version=opset, input_names=["x"], output_names=["y"],
-                dynamic_axes={"x": axes, "y": axes} if dynamic else None,
-            )  # fmt: skip
-        counts[name] = len(onnxslim.slim(onnx.load_from_string(written.getvalue())).graph.node)
+            alone = exported(copy.deepcopy(module).float().eval(), shapes[name], dynamic, opset)
+        counts[name] = len(alone.graph.node)
     return counts
 
 

@@ -13,10 +13,11 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.graphs import exported, rewritten
+from benchmarks.graphs import rewritten
 from tests.operators import CASES, IDS, OPTIONS, make
 from yolo_attn import models, registry
 from yolo_attn.export.parity import error
+from yolo_attn.export.single import exported
 from yolo_attn.nn import Attention
 from yolo_attn.tolerance import TOLERANCE
 

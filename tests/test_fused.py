@@ -11,12 +11,13 @@ from torch import nn
 from ultralytics import YOLO
 
 from benchmarks import nodes
-from benchmarks.graphs import exported, rewritten
+from benchmarks.graphs import rewritten
 from tests.operators import make
 from yolo_attn.export import fused, half, int8
 from yolo_attn.export.layers import attention_layers, layer_of
 from yolo_attn.export.parity import error
 from yolo_attn.export.rewrites import NoMatch, channel_mean, global_pool, pixel_count, reshape_target
+from yolo_attn.export.single import exported
 
 SHAPE = (2, 32, 7, 13)
 MATCHES = {

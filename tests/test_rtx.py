@@ -19,12 +19,13 @@ from ultralytics.engine.exporter import Exporter
 from ultralytics.nn.backends.base import BaseBackend
 
 from benchmarks import kernels
-from benchmarks.graphs import exported, rewritten
+from benchmarks.graphs import rewritten
 from benchmarks.machine import RESULTS
 from tests.operators import make
 from yolo_attn import cli, export, models, registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx
+from yolo_attn.export.single import exported
 from yolo_attn.upstream import exporter
 
 pytest.importorskip("tensorrt_rtx", reason="the extra `rtx` is not installed")

@@ -2,8 +2,6 @@
 
 import contextlib
 import functools
-import logging
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from ultralytics.utils.patches import arange_patch
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.export.parity import check_onnx, found_again, runner, tensors
+from yolo_attn.export.staging import beside
 from yolo_attn.nn import Deployed
 from yolo_attn.tolerance import TOLERANCE
 
@@ -29,7 +28,6 @@ NEEDED = (
     "_transform_fn",
     "get_int8_calibration_dataloader",
 )
-FOR_TENSORRT = "for_tensorrt"  # set on an exporter whose ONNX file is a step to an engine, as `engine`'s is by itself
 PREFIX = colorstr("yolo_attn:")
 
 
@@ -41,12 +39,15 @@ def export_onnx(self, *args, **kwargs):
         return _export_onnx(self, *args, **kwargs)
     self.metadata["attention"] = attention
     goal = Path(self.file)
-    with staged(self):
-        with in_float32(self):
-            file = Path(_export_onnx(self, *args, **kwargs))
-        file = finish(self, file)
-        goal = goal.with_name(file.name)
-        file.replace(goal)
+    with beside(goal) as folder:
+        self.file = folder / goal.name
+        try:
+            with in_float32(self):
+                file = Path(_export_onnx(self, *args, **kwargs))
+            file = finish(self, file)
+        finally:
+            self.file = goal
+        goal = file.replace(goal.with_name(file.name))
     LOGGER.info(f"{colorstr('ONNX:')} saved as '{goal}' ({goal.stat().st_size / 1e6:.1f} MB)")
     return str(goal)
 
@@ -54,34 +55,6 @@ def export_onnx(self, *args, **kwargs):
 def describe_attention(model: torch.nn.Module) -> str:
     """Returns each attention layer with its options, for instance `model.9 GAM(256, reduction=4)`; empty if none."""
     return "; ".join(f"{name} {m.source}" for name, m in model.named_modules() if isinstance(m, Deployed))
-
-
-@contextlib.contextmanager
-def staged(exporter) -> Iterator[None]:
-    """Lets the exporter write into a folder beside its file, which is gone afterwards.
-
-    What fails or is interrupted leaves the earlier file as it was. The exporter's own lines would name a file that will
-    not be there, so they are left out.
-    """
-    goal = Path(exporter.file)
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=f".{goal.stem}-", dir=goal.parent)
-    except OSError as error:
-        raise AttentionError(
-            f"cannot write to {goal.parent}: {error.strerror}; export a copy in another folder"
-        ) from None
-
-    def names_no_staged_file(record: logging.LogRecord) -> bool:
-        return folder.name not in record.getMessage()
-
-    LOGGER.addFilter(names_no_staged_file)
-    try:
-        with folder:
-            exporter.file = Path(folder.name) / goal.name
-            yield
-    finally:
-        exporter.file = goal
-        LOGGER.removeFilter(names_no_staged_file)
 
 
 @contextlib.contextmanager
@@ -112,7 +85,8 @@ def finish(exporter, file: Path) -> Path:
 
     from yolo_attn.export import fused, half, int8
 
-    tensorrt = exporter.args.format == "engine" or getattr(exporter, FOR_TENSORRT, False)
+    # `format=rtx` marks the exporter whose ONNX file is a step to its engine (yolo_attn/export/command.py).
+    tensorrt = exporter.args.format == "engine" or getattr(exporter, "for_tensorrt", False)
     model, _ = fused.fuse(onnx.load(file), tensorrt=tensorrt)
     precision = exporter.args.quantize if exporter.args.format in ("onnx", "engine") else None
     if precision == 16 and exporter.args.format == "onnx" and exporter.device.type == "cpu":
@@ -146,10 +120,10 @@ def check(exporter, file: Path, dtype: str) -> None:
     model = NMSModel(exporter.model, exporter.args) if exporter.args.nms else exporter.model
     # torch's exporter puts the mode back that the wrapper came in, which is training's.
     model = model.eval()
-    largest = check_onnx(file, model, images(exporter), dtype, score_columns(exporter))
+    picture = photograph(exporter)
+    largest = check_onnx(file, model, [*images(exporter), picture], dtype, score_columns(exporter))
     said = f"largest error {largest:.1e}, tolerance {TOLERANCE[dtype]:.0e}"
     if exporter.model.task in ("detect", "segment", "pose") and exporter.metadata["head"] != "RTDETRDecoder":
-        picture = photograph(exporter)
         with torch.inference_mode():
             expected = boxes(exporter, tensors(model(picture))[0])
         found = found_again(expected, boxes(exporter, torch.from_numpy(runner(file)(picture)[0])))
@@ -180,7 +154,7 @@ def score_columns(exporter) -> slice | None:
 
 
 def images(exporter) -> Iterator[torch.Tensor]:
-    """Yields images `(N, C, H, W)` in 0…1: two of noise, another size where dynamic, and a photograph."""
+    """Yields images `(N, C, H, W)` in 0…1: noise, two of the exported size, another where dynamic."""
     like = exporter.im
     shapes = [tuple(like.shape)] * 2
     if exporter.args.dynamic:
@@ -189,7 +163,6 @@ def images(exporter) -> Iterator[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     for shape in shapes:
         yield torch.rand(shape, generator=generator).to(like)
-    yield photograph(exporter)
 
 
 def photograph(exporter) -> torch.Tensor:

@@ -1,0 +1,38 @@
+"""A folder beside a file, in which its successor is made: an interruption leaves the earlier file alone."""
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ultralytics.utils import LOGGER
+
+from yolo_attn.errors import AttentionError
+
+
+@contextlib.contextmanager
+def beside(file: Path) -> Iterator[Path]:
+    """Makes a folder beside `file`, which is gone when the block is left.
+
+    Ultralytics' lines that name something in the folder are left out: it will not be there.
+
+    Raises:
+        AttentionError: Nothing can be written there.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=f".{file.stem}-", dir=file.parent)
+    except OSError as error:
+        raise AttentionError(
+            f"cannot write to {file.parent}: {error.strerror}; export a copy in another folder"
+        ) from None
+
+    def names_nothing_in_it(record: logging.LogRecord) -> bool:
+        return folder.name not in record.getMessage()
+
+    LOGGER.addFilter(names_nothing_in_it)
+    try:
+        with folder:
+            yield Path(folder.name)
+    finally:
+        LOGGER.removeFilter(names_nothing_in_it)
