@@ -8,12 +8,20 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from yolo_attn.export.layers import attention_layers, layer_of
-from yolo_attn.export.rewrites import NoMatch, channel_mean, global_pool, pixel_count, reshape_target
+from yolo_attn.export.rewrites import (
+    NoMatch,
+    channel_pool,
+    global_pool,
+    pixel_count,
+    reshape_target,
+    strip_product,
+)
 
 RULES: dict[str, Callable[[ir.Node], None]] = {
     "reshape_target": reshape_target.rewrite,
     "pixel_count": pixel_count.rewrite,
-    "channel_mean": channel_mean.rewrite,
+    "channel_pool": channel_pool.rewrite,
+    "strip_product": strip_product.rewrite,
     "global_pool": global_pool.rewrite,
 }
 
@@ -26,8 +34,9 @@ def fuse(
     Args:
         model: The exported model.
         layers: The module paths of its attention; those of its metadata if left out.
-        tensorrt: Leaves the mean over channels as a reduction: TensorRT takes it into the kernel of the product before
-            it, where the convolution that is faster in ONNX Runtime would be a kernel by itself.
+        tensorrt: Leaves maximum and mean over channels as reductions: TensorRT takes both into the kernel of the
+            product before them, where the pooling and the convolution that are faster in ONNX Runtime would be kernels
+            by themselves.
 
     Returns:
         The new model, and how often each rule matched.
@@ -36,7 +45,7 @@ def fuse(
     graph = ir.from_proto(onnx.shape_inference.infer_shapes(model))
     matches = dict.fromkeys(RULES, 0)
     for name, rewrite in RULES.items():
-        if tensorrt and name == "channel_mean":
+        if tensorrt and name == "channel_pool":
             continue
         for node in list(graph.graph):
             if node.graph is not None and layer_of(node.name or "", layers):

@@ -16,14 +16,14 @@ from tests.operators import make
 from yolo_attn.export import fused, half, int8
 from yolo_attn.export.layers import attention_layers, layer_of
 from yolo_attn.export.parity import error
-from yolo_attn.export.rewrites import NoMatch, channel_mean, global_pool, pixel_count, reshape_target
+from yolo_attn.export.rewrites import NoMatch, channel_pool, global_pool, pixel_count, reshape_target, strip_product
 from yolo_attn.export.single import exported
 
 SHAPE = (2, 32, 7, 13)
 MATCHES = {
-    ("CBAM", False): {"channel_mean": 1, "global_pool": 2},
-    ("CBAM", True): {"channel_mean": 1, "global_pool": 2},
-    ("TripletAttention", True): {"channel_mean": 1},
+    ("CBAM", False): {"channel_pool": 1, "global_pool": 2},
+    ("CBAM", True): {"channel_pool": 1, "global_pool": 2},
+    ("TripletAttention", True): {"channel_pool": 1},
     ("GSoP", True): {"reshape_target": 1, "pixel_count": 1, "global_pool": 1},
     ("SRM", True): {"pixel_count": 1},
     ("GCT", True): {"pixel_count": 1},
@@ -32,7 +32,8 @@ MATCHES = {
     ("GAM", True): {},
     ("ECA", True): {},
     ("SE", True): {},
-    ("CoordAtt", True): {},
+    ("CoordAtt", False): {"strip_product": 1},
+    ("CoordAtt", True): {"strip_product": 1},
 }
 
 
@@ -52,10 +53,10 @@ class Reduced(nn.Module):
     def __init__(self, dim: int = 1):
         super().__init__()
         self.dim = dim
-        self.conv = nn.Conv2d(2, 1, 3)
+        self.conv = nn.Conv2d(2, 1, 1)
 
     def forward(self, x):
-        return self.conv(torch.cat((x.amax(self.dim, keepdim=True), x.mean(self.dim, keepdim=True)), self.dim))
+        return self.conv(torch.cat((x.amax(self.dim, keepdim=True), x.mean(self.dim, keepdim=True)), 1))
 
 
 class Counted(nn.Module):
@@ -72,8 +73,9 @@ def last(model: onnx.ModelProto, operator: str) -> ir.Node:
 @pytest.mark.parametrize(
     ("rewrite", "module", "shape", "opset", "operator", "reason"),
     [
-        (channel_mean.rewrite, Reduced(), (1, 33, 8, 8), 18, "Conv", "33 channels have no halves"),
-        (channel_mean.rewrite, nn.Conv2d(4, 4, 1), (1, 4, 8, 8), 18, "Conv", "x is not made by Concat"),
+        (channel_pool.rewrite, Reduced(), (1, 74, 8, 8), 18, "Concat", "37 channels do not divide into windows"),
+        (channel_pool.rewrite, Reduced(2), (1, 1, 8, 8), 18, "Concat", "is not over the channels"),
+        (strip_product.rewrite, Reduced(), (1, 8, 8, 8), 18, "Conv", "Conv is no product"),
         (global_pool.rewrite, Reduced(), (1, 32, 8, 8), 18, "ReduceMean", "is not over the map"),
         (pixel_count.rewrite, Counted(), (1, 4, 8, 8), 14, "Mul", "Shape gives a part from opset 15 on"),
         (reshape_target.rewrite, Counted(), (1, 4, 8, 8), 18, "Div", "Div is no Reshape"),
@@ -108,7 +110,7 @@ def test_the_rest_of_a_network_is_untouched(network):
     assert not any(matches.values()), "a file that was fused has nothing left to fuse"
     assert [node.op_type for node in base] == [n.op_type for n in again.graph.node if not layer_of(n.name, layers)]
     inside = [node.op_type for node in network.graph.node if layer_of(node.name, layers)]
-    assert len(inside) == 14 + 10 and "ReduceMean" not in inside
+    assert len(inside) == 18 + 10 and "ReduceMean" not in inside
 
 
 def test_half_precision_of_large_features_stays_finite():

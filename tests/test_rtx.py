@@ -76,7 +76,7 @@ def test_no_operator_has_more_kernels_than_its_pasted_form():
     assert {row["operator"] for row in COUNTED} == set(registry.names())
     counted = [row for row in KERNELS if row["pasted"] != kernels.NONE]
     more = {(row["operator"], row["place"]) for row in counted if int(row["ours"]) > int(row["pasted"])}
-    # DESIGN.md says why; BAM's layout change goes into its first pooling where that is a kernel by itself.
+    # DESIGN.md says why.
     known = {("TripletAttention", "alone"), ("EncNet", "alone"), ("EncNet", "network"), ("BAM", "network")}
     assert more == known
     assert all(int(row["ours"]) <= 8 for row in KERNELS if row["operator"] == "CBAM")

@@ -64,15 +64,19 @@ class CoordAtt(Attention):
 
 
 class StripGate(nn.Module):
-    """Coordinate attention for inference: with the statistics fixed, each strip goes its own way, untransposed."""
+    """Coordinate attention for inference.
+
+    With the statistics fixed, each strip goes its own way, untransposed; and as a convolution 1×1 and a mean may change
+    places, the map is read once, to its few hidden channels, and these are averaged.
+    """
 
     def __init__(self, conv: nn.Module, act: nn.Module, conv_h: nn.Module, conv_w: nn.Module):
         super().__init__()
-        self.squeeze = nn.Sequential(conv, act)
+        self.squeeze, self.act = conv, act
         self.conv_h, self.conv_w = conv_h, conv_w
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = self.conv_h(self.squeeze(x.mean(3, keepdim=True))).sigmoid()
-        columns = self.conv_w(self.squeeze(x.mean(2).unsqueeze(3)))  # (N, C, W, 1), as the rows lie
-        # Turned before the sigmoid, so that TensorRT takes the sigmoid, both products and the map into one kernel.
-        return rows * columns.squeeze(3).unsqueeze(2).sigmoid()
+        hidden = self.squeeze(x)
+        rows = self.conv_h(self.act(hidden.mean(3, keepdim=True))).sigmoid()
+        columns = self.conv_w(self.act(hidden.mean(2, keepdim=True))).sigmoid()
+        return rows * columns
