@@ -35,8 +35,7 @@ def fuse(
         model: The exported model.
         layers: The module paths of its attention; those of its metadata if left out.
         tensorrt: Leaves maximum and mean over channels as reductions: TensorRT takes both into the kernel of the
-            product before them, where the pooling and the convolution that are faster in ONNX Runtime would be kernels
-            by themselves.
+            product before them, where the poolings that are faster in ONNX Runtime would be kernels by themselves.
 
     Returns:
         The new model, and how often each rule matched.

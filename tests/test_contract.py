@@ -217,17 +217,6 @@ def test_torch_export(name, options, deployed):
     assert_close(program.module()(images()), module(images()))
 
 
-def to_onnx(module: nn.Module, x: torch.Tensor, dynamic: bool) -> onnx.ModelProto:
-    """Exports as Ultralytics does: TorchScript exporter, its opset."""
-    file = io.BytesIO()
-    axes = {0: "batch", 2: "height", 3: "width"}
-    torch.onnx.export(
-        module, (x,), file, dynamo=False, opset_version=18, input_names=["x"], output_names=["y"],
-        dynamic_axes={"x": axes, "y": axes} if dynamic else None,
-    )  # fmt: skip
-    return onnx.load_from_string(file.getvalue())
-
-
 @every_case
 @pytest.mark.parametrize(("dynamic", "opset"), [(False, 18), (True, 13), (True, 18), (True, 20)])
 def test_onnx_equals(name, options, dynamic, opset):

@@ -9,10 +9,12 @@ import pytest
 import torch
 from ultralytics.nn import tasks
 
+from benchmarks.graphs import rewritten
 from tests.operators import CASES, IDS, OPTIONS
-from tests.test_contract import assert_close, images, to_onnx
+from tests.test_contract import assert_close, images
 from yolo_attn import recipe, registry
 from yolo_attn.export.parity import error
+from yolo_attn.export.single import exported
 from yolo_attn.nn import Attention
 from yolo_attn.rows import read_start, write_start
 from yolo_attn.tolerance import TOLERANCE
@@ -104,7 +106,7 @@ def test_a_pickle_from_before_the_parameter_is_read():
 @every_operator
 def test_onnx_equals(name):
     module = fresh(name, {}, 0.3).eval().deploy()
-    model = to_onnx(module, images(), dynamic=True)
+    model, _ = rewritten(exported(module, images().shape, dynamic=True))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     for size in ((7, 13), (20, 20)):
         x = images(size=size)
@@ -116,9 +118,10 @@ def test_onnx_equals(name):
 def test_it_adds_two_small_nodes_per_gate_and_none_on_the_map(name, gates):
     plain = registry.get(name).cls(32).eval().deploy()
     blended = fresh(name, {}, 0.3).eval().deploy()
-    nodes = [Counter(n.op_type for n in to_onnx(m, images(), False).graph.node) for m in (plain, blended)]
-    nodes = [{k: v for k, v in counts.items() if k not in ("Constant", "Identity")} for counts in nodes]
-    added = Counter(nodes[1]) - Counter(nodes[0])
+    nodes = [
+        Counter(n.op_type for n in exported(m, images().shape, dynamic=False).graph.node) for m in (plain, blended)
+    ]
+    added = nodes[1] - nodes[0]
     assert added == Counter({"Mul": gates, "Add": gates} if gates else {})
     assert sum(map(np.prod, (g(images()).shape[1:] for g in getattr(blended, "gates", [])))) <= 32 + 7 * 13
 

@@ -1,12 +1,10 @@
-"""Maximum and mean over the channels, joined for a spatial gate, are pooled with the channels as a map's depth.
+"""Maximum and mean over the channels, joined for a spatial gate, are pooled with the channels as the map's depth.
 
     Concat(ReduceMax(x, axes=[1]), ReduceMean(x, axes=[1]))
-    →  Squeeze(Concat(MaxPool3d(Unsqueeze(x, 1)), Conv3d(Unsqueeze(x, 2), 1 / C)), 2)
+    →  Squeeze(Concat(MaxPool(Unsqueeze(x, 1)), AveragePool(Unsqueeze(x, 1))), 2)
 
-ONNX Runtime's reductions over channels go through the map pixel by pixel. A pooling takes whole lines instead, four
-times as fast, as long as its window is at most 32 long: a longer one is split into several. The mean as a convolution
-is a product of matrices on the map as it lies there, six times as fast; in two dimensions it would have the map laid
-out in blocks first. Adding and dropping an axis moves nothing.
+ONNX Runtime's reductions over channels go through the map pixel by pixel, its poolings line by line: four times as
+fast, as long as a window is at most 32 long. Longer ones are split. Adding and dropping an axis moves nothing.
 """
 
 import numpy as np
@@ -14,7 +12,7 @@ import onnx_ir as ir
 
 from yolo_attn.export.rewrites import axes_of, initializer, producer, rank, replace, require
 
-WINDOW = 32  # MLAS, ONNX Runtime's library, has vector code up to there
+WINDOW = 32  # up to there MLAS, ONNX Runtime's library, has vector code
 
 
 def rewrite(node: ir.Node) -> None:
@@ -26,20 +24,24 @@ def rewrite(node: ir.Node) -> None:
     require(axes_of(maximum) == axes_of(mean) == [1], f"{mean.name} is not over the channels")
     assert x is not None and x.shape is not None
     channels = x.shape[1]
-    require(isinstance(channels, int) and x.dtype, f"the channels of {x.name} are unknown")
-    assert isinstance(channels, int) and x.dtype is not None
+    require(isinstance(channels, int), f"the channels of {x.name} are unknown")
+    assert isinstance(channels, int)
 
-    axes = [initializer(node, f"axis{axis}", np.array([axis], np.int64)) for axis in (1, 2)]
-    share = initializer(node, "share", np.full((1, channels, 1, 1, 1), 1 / channels, x.dtype.numpy()))
-    pools = [ir.node("Unsqueeze", [x, axes[0]], name=f"{maximum.name}/depth")]
+    before, behind = (initializer(node, name, np.array([axis])) for name, axis in (("before", 1), ("behind", 2)))
+    deep = ir.node("Unsqueeze", [x, before], name=f"{node.name}/deep")
+    poolings = [pooling(deep, channels, *kind) for kind in (("MaxPool", maximum.name), ("AveragePool", mean.name))]
+    joined = ir.node("Concat", [nodes[-1].outputs[0] for nodes in poolings], {"axis": 1}, name=node.name)
+    flat = ir.node("Squeeze", [joined.outputs[0], behind], name=f"{node.name}/flat")
+    replace(node, [deep, *poolings[0], *poolings[1], joined, flat])
+
+
+def pooling(deep: ir.Node, channels: int, operator: str, name: str | None) -> list[ir.Node]:
+    """Returns poolings, one after another, of the map that `deep` gives, `(N, 1, C, H, W)` → `(N, 1, 1, H, W)`."""
+    nodes = [deep]
     for window in windows(channels):
         shape = {"kernel_shape": [window, 1, 1], "strides": [window, 1, 1]}
-        pools.append(ir.node("MaxPool", pools[-1].outputs, shape, name=f"{maximum.name}/{len(pools)}"))
-    lone = ir.node("Unsqueeze", [x, axes[1]], name=f"{mean.name}/lone")
-    average = ir.node("Conv", [lone.outputs[0], share], {"kernel_shape": [1, 1, 1]}, name=mean.name)
-    joined = ir.node("Concat", [pools[-1].outputs[0], average.outputs[0]], {"axis": 1}, name=node.name)
-    flat = ir.node("Squeeze", [joined.outputs[0], axes[1]], name=f"{node.name}/flat")
-    replace(node, [*pools, lone, average, joined, flat])
+        nodes.append(ir.node(operator, nodes[-1].outputs, shape, name=f"{name}/{len(nodes)}"))
+    return nodes[1:]
 
 
 def windows(channels: int) -> list[int]:
@@ -54,4 +56,5 @@ def windows(channels: int) -> list[int]:
         require(window > 1, f"{channels} channels do not divide into windows of at most {WINDOW}")
         found.append(window)
         channels //= window
+    require(found, "a single channel needs no pooling")
     return found
