@@ -29,10 +29,11 @@ def rewrite(node: ir.Node) -> None:
 
     before, behind = (initializer(node, name, np.array([axis])) for name, axis in (("before", 1), ("behind", 2)))
     deep = ir.node("Unsqueeze", [x, before], name=f"{node.name}/deep")
-    poolings = [pooling(deep, channels, *kind) for kind in (("MaxPool", maximum.name), ("AveragePool", mean.name))]
-    joined = ir.node("Concat", [nodes[-1].outputs[0] for nodes in poolings], {"axis": 1}, name=node.name)
+    maxima = pooling(deep, channels, "MaxPool", maximum.name)
+    means = pooling(deep, channels, "AveragePool", mean.name)
+    joined = ir.node("Concat", [maxima[-1].outputs[0], means[-1].outputs[0]], {"axis": 1}, name=node.name)
     flat = ir.node("Squeeze", [joined.outputs[0], behind], name=f"{node.name}/flat")
-    replace(node, [deep, *poolings[0], *poolings[1], joined, flat])
+    replace(node, [deep, *maxima, *means, joined, flat])
 
 
 def pooling(deep: ir.Node, channels: int, operator: str, name: str | None) -> list[ir.Node]:
