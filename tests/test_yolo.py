@@ -64,6 +64,8 @@ def test_train_resume_val_predict_export(model, yolo, runs, datasets):
     prefixes = tuple("/" + layer.split(" ")[0] + "/" for layer in attention)
     ops = [node.op_type for node in graph.graph.node if node.name.startswith(prefixes)]
     assert ops and not {"BatchNormalization", "Transpose", "Expand"} & set(ops)
+    pools = [node for node in graph.graph.node if node.op_type == "MaxPool" and node.name.startswith(prefixes)]
+    assert all(onnx.helper.get_node_attr_value(pool, "kernel_shape")[1:] == [1, 1] for pool in pools)
     assert {node.domain for node in graph.graph.node} == {""}
 
     yolo("predict", f"model={file}", f"source={image}", "imgsz=64", f"project={project}", "name=onnx", cwd=runs)
