@@ -56,7 +56,7 @@ class KernelPart(nn.Module):
         self.gate = gate
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        from yolo_attn.ops.gam_triton import gam_channel
+        from yolo_attn.ops.triton.gam import gam_channel
 
         return gam_channel(x, self.gate.parameters(), True, None)
 
@@ -192,9 +192,9 @@ def slow(name: str, gates: list[torch.Tensor]) -> Callable[[torch.Tensor], torch
 
 def fused(name: str, gates: list[torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
     """Returns the same on the kernels."""
-    from yolo_attn.ops.cbam_triton import cbam
-    from yolo_attn.ops.coordatt_triton import coordatt
-    from yolo_attn.ops.triplet_triton import triplet
+    from yolo_attn.ops.triton.cbam import cbam
+    from yolo_attn.ops.triton.coordatt import coordatt
+    from yolo_attn.ops.triton.triplet import triplet
 
     def gate(i: int):
         return lambda mean, maximum: gates[i] + mean + maximum / 8

@@ -17,7 +17,7 @@ import yaml
 import yolo_attn
 from benchmarks.machine import RESULTS, machine, write_rows
 from yolo_attn import registry
-from yolo_attn.rows import STARTS
+from yolo_attn.surgery.rows import STARTS
 
 
 def put_in(base: dict, operator: str, start: str) -> dict:

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.machine import machine, write_rows
 from tests.live_camera import FakeCamera, number_of, wait_for
 from yolo_attn.live import open_pipeline
-from yolo_attn.live.draw import annotate
+from yolo_attn.live.annotate import annotate
 
 FAULT_SECONDS, BETWEEN_SECONDS = 2.5, 2.0
 

@@ -1,7 +1,7 @@
 """The model YAMLs people start from: three base models, with the main operators in the backbone and before the head.
 
 They are rendered, never edited: `python -m yolo_attn.models` writes them again from the installed Ultralytics. Their
-names are those that need no file (`yolo_attn.model_names`): each file holds what its name would compose.
+names are those that need no file (`yolo_attn.surgery.names`): each file holds what its name would compose.
 """
 
 from pathlib import Path
@@ -13,10 +13,11 @@ PLACES = ("backbone", "head")
 
 def render_all() -> dict[str, str]:
     """Returns every shipped YAML's text by its file name."""
-    from yolo_attn import model_names, placement
+    from yolo_attn import insertion
+    from yolo_attn.surgery import names
 
     return {
-        f"{model_names.write(base, operator, [place])}.yaml": placement.packaged_text(base, title, operator, place)
+        f"{names.write(base, operator, [place])}.yaml": insertion.packaged_text(base, title, operator, place)
         for base, title in BASES.items()
         for operator in OPERATORS
         for place in PLACES

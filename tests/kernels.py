@@ -211,7 +211,7 @@ def test_kept_for_backward_is_x_and_what_is_smaller(name):
 
     choice.use("triton")
     if name == "GAM":
-        from yolo_attn.ops.gam_triton import gam_channel
+        from yolo_attn.ops.triton.gam import gam_channel
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
             gam_channel(x, module.channel_attention.parameters(), True, None)
@@ -232,7 +232,7 @@ def operator_calls(name: str) -> list[tuple]:
     one = torch.ones(1, device=DEVICE).requires_grad_()
     zero = torch.zeros((), device=DEVICE)
     if name == "CBAM":
-        from yolo_attn.ops import cbam_triton as ops
+        from yolo_attn.ops.triton import cbam as ops
 
         relays = zero.expand(2, 12, 5, 7), zero.expand(2, 12, 1, 1), zero.expand(2, 4, 5, 7)
         return [
@@ -241,16 +241,16 @@ def operator_calls(name: str) -> list[tuple]:
             (ops.cbam_apply, (x.detach(), c, p, relays[0], zero.expand(2, 1, 5, 7))),
         ]
     if name == "CoordAtt":
-        from yolo_attn.ops import coordatt_triton as ops
+        from yolo_attn.ops.triton import coordatt as ops
 
         relays = zero.expand(2, 12, 5, 7), zero.expand(2, 12, 5, 1), zero.expand(2, 12, 1, 7), zero.expand(1)
         return [(ops.strip_pool, (x,)), (ops.strip_apply, (x.detach(), r, q, one, *relays))]
     if name == "TripletAttention":
-        from yolo_attn.ops import triplet_triton as ops
+        from yolo_attn.ops.triton import triplet as ops
 
         relays = [zero.expand(s) for s in ((2, 12, 5, 7), (2, 1, 5, 7), (2, 12, 1, 7), (2, 12, 5, 1))]
         return [(ops.triplet_pool, (x,)), (ops.triplet_apply, (x.detach(), p, q, r, *relays))]
-    from yolo_attn.ops import gam_triton as ops
+    from yolo_attn.ops.triton import gam as ops
 
     weights = [torch.randn(s, device=DEVICE).requires_grad_() for s in ((3, 12), (3,), (12, 3), (12,))]
     return [(ops.gam_gate, (x, *weights, one, one.detach() * 0.5, True))]

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.test_packaging import create_environment, see_running_packages
-from yolo_attn import __version__, boot, cli, doctor
+from yolo_attn import __version__, boot, cli, doctor, upstream
 from yolo_attn.upstream import version
 
 BIN = Path(sys.executable).parent
@@ -38,7 +38,7 @@ def test_everything_in_order():
     assert [name for name in NAMES if name not in in_order] == []
     assert version.supported() in in_order["ultralytics"]
     assert in_order["yolo"].startswith(str(BIN / "yolo"))
-    assert all(seam in in_order["patches"] for seam in boot.SEAMS)
+    assert all(seam in in_order["patches"] for seam in upstream.SEAMS)
     assert doctor.OFF not in output and "Traceback" not in errors
 
 

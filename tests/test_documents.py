@@ -6,9 +6,10 @@ import pytest
 from ultralytics.cfg import TASKS
 from ultralytics.utils import YAML
 
-import yolo_attn
 from benchmarks import identity_start
-from yolo_attn import models, recipe
+from docs import render
+from yolo_attn import models
+from yolo_attn.surgery import recipe
 from yolo_attn.upstream import layout
 from yolo_attn.upstream.lookup import FOLDERS
 
@@ -30,8 +31,10 @@ def test_names_avoid_what_ultralytics_routes_elsewhere(rendered):
     assert not [name for name in rendered for trap in traps if trap in name]
 
 
-def test_readme_table_is_the_registry():
-    assert yolo_attn.table() in README.read_text(encoding="utf-8"), "write it again: python -m yolo_attn.registry"
+@pytest.mark.parametrize("file", render.documents(), ids=lambda file: file.name)
+def test_rendered_tables_are_current(file):
+    text = file.read_text(encoding="utf-8")
+    assert render.rendered(text) == text, "write it again: python -m docs.render"
 
 
 def test_readme_shows_the_committed_results():

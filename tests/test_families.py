@@ -17,9 +17,10 @@ from ultralytics.nn.tasks import BaseModel
 from ultralytics.utils import LOGGER
 
 from tests.test_placement import BASES, PLACES
-from yolo_attn import recipe, registry
+from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention
+from yolo_attn.surgery import recipe
 from yolo_attn.tolerance import TOLERANCE
 from yolo_attn.upstream import layout
 

@@ -10,7 +10,7 @@ from ultralytics.nn.autobackend import AutoBackend
 
 from yolo_attn import insert
 from yolo_attn.export.parity import error
-from yolo_attn.placement import text
+from yolo_attn.insertion import text
 
 PLACES = {"gam": "P5", "cbam": "head-P3", "eca": "head-P4", "coordatt": "head-P5"}
 # ncnn computes in FP16 where it can.

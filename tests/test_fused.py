@@ -90,7 +90,7 @@ def test_a_rule_says_why_it_does_not_match(rewrite, module, shape, opset, operat
 def network(tmp_path_factory) -> onnx.ModelProto:
     """An exported yolov5n with CBAM in its backbone and GAM before its head, which shares the map sizes of both."""
     from yolo_attn import insert
-    from yolo_attn.placement import text
+    from yolo_attn.insertion import text
 
     folder = tmp_path_factory.mktemp("network")
     rows = insert("yolov5n.yaml", "cbam", at="P5")

@@ -12,11 +12,12 @@ from ultralytics.nn import tasks
 from benchmarks.graphs import rewritten
 from tests.operators import CASES, IDS, OPTIONS
 from tests.test_contract import assert_close, images
-from yolo_attn import recipe, registry
+from yolo_attn import registry
 from yolo_attn.export.parity import error
 from yolo_attn.export.single import exported
 from yolo_attn.nn import Attention
-from yolo_attn.rows import read_start, write_start
+from yolo_attn.surgery import recipe
+from yolo_attn.surgery.rows import read_start, write_start
 from yolo_attn.tolerance import TOLERANCE
 from yolo_attn.upstream import parse
 

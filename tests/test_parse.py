@@ -10,9 +10,10 @@ from ultralytics.nn import tasks
 from ultralytics.utils import YAML
 from ultralytics.utils.checks import check_yaml
 
-from yolo_attn import recipe, registry
+from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import CBAM, ECA, GAM, SE, Attention, CoordAtt
+from yolo_attn.surgery import recipe
 from yolo_attn.upstream import parse
 
 FAMILIES = [

@@ -23,12 +23,14 @@ from ultralytics.nn import tasks
 from ultralytics.utils import YAML
 
 import yolo_attn
-from yolo_attn import cli, draw, model_names, places, recipe, registry, show, yaml_text
+from yolo_attn import cli, registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import CBAM, ECA, Attention, Deployed
-from yolo_attn.rows import BLOCKS, split_block
+from yolo_attn.surgery import names, places, recipe, yaml_text
+from yolo_attn.surgery.rows import BLOCKS, split_block
 from yolo_attn.upstream import checkpoints, compose, layout
 from yolo_attn.upstream.blocks import AttentionBottleneck
+from yolo_attn.view import drawing, table
 
 # yolo11-cls-resnet18 is left out: Ultralytics downloads torchvision's weights to build it, here or anywhere.
 BASES = sorted(
@@ -421,10 +423,10 @@ def test_a_model_with_blocks_trains_saves_fuses_and_exports(tmp_path, monkeypatc
     ],
 )
 def test_names_are_read(stem, name):
-    assert model_names.read(stem, compose.is_base) == name
+    assert names.read(stem, compose.is_base) == name
     if name and "in-P3-P4" not in stem:
-        written = "-".join([name[0], *(model_names.write("", *group)[1:] for group in name[1])])
-        assert model_names.read(written, compose.is_base) == name
+        written = "-".join([name[0], *(names.write("", *group)[1:] for group in name[1])])
+        assert names.read(written, compose.is_base) == name
 
 
 @pytest.mark.parametrize("operator", registry.names())
@@ -491,7 +493,7 @@ def test_add_show_and_remove(tmp_path, monkeypatch, capsys):
     assert cli.main(["show", "my.yaml"]) == 0
     shown = capsys.readouterr().out
     assert "my.yaml, scale s, 640×640" in shown  # the scale of the base is the file's first, its default
-    assert sum(line.startswith(show.MARK) for line in shown.splitlines()) == 4
+    assert sum(line.startswith(table.MARK) for line in shown.splitlines()) == 4
     assert "attention adds" in shown and "base: 24 rows" in shown
     assert cli.main(["remove", "my.yaml"]) == 0
     text = capsys.readouterr().out
@@ -499,7 +501,7 @@ def test_add_show_and_remove(tmp_path, monkeypatch, capsys):
 
 
 def test_the_totals_are_the_models():
-    found = show.lines(layout.load("yolov5n-gam.yaml"))
+    found = table.lines(layout.load("yolov5n-gam.yaml"))
     model = YOLO("yolov5n-gam.yaml").model
     assert sum(line.layer.parameters for line in found) == sum(p.numel() for p in model.parameters())
     assert sum(line.layer.flops for line in found) / 1e9 == pytest.approx(model.info(imgsz=640)[3], rel=0.03)
@@ -527,12 +529,12 @@ def test_what_is_typed_wrong_is_one_line(arguments, message, capsys):
 def test_the_drawing_shows_every_row_apart_from_the_others(stem):
     model = layout.load(f"{stem}.yaml")
     rows = recipe.all_rows(model)
-    figure = draw.figure(model)
+    figure = drawing.figure(model)
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert all(str(i) in texts for i in range(len(rows)))
-    lines = show.lines(model)
-    columns, upward = draw._columns(model, levels := draw._levels(model, lines))
-    boxes, _ = draw._boxes(levels, columns, upward)
+    lines = table.lines(model)
+    columns, upward = drawing._columns(model, levels := drawing._levels(model, lines))
+    boxes, _ = drawing._boxes(levels, columns, upward)
     assert len({(box.column, round(box.y, 3)) for box in boxes}) == len(rows)
 
 
@@ -545,5 +547,5 @@ def test_shipped_files_are_what_their_names_compose():
     from yolo_attn.upstream.lookup import FOLDERS
 
     for file in FOLDERS["models"].glob("yolo26-*.yaml"):
-        name = model_names.read(file.stem, compose.is_base)
+        name = names.read(file.stem, compose.is_base)
         assert recipe.all_rows(compose.compose(name)) == recipe.all_rows(YAML.load(file))

@@ -4,7 +4,7 @@ import pytest
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-from yolo_attn.rows import read_options
+from yolo_attn.surgery.rows import read_options
 
 
 def read(name: str, args: list, channels: int, width: float = 1.0) -> dict:

@@ -11,10 +11,10 @@ from ultralytics.nn import tasks
 from ultralytics.utils import LOGGER
 
 import yolo_attn
-from yolo_attn import recipe
 from yolo_attn.export.parity import error
 from yolo_attn.nn import SE, Attention
-from yolo_attn.rows import write_start
+from yolo_attn.surgery import recipe
+from yolo_attn.surgery.rows import write_start
 from yolo_attn.tolerance import TOLERANCE
 from yolo_attn.upstream import training
 from yolo_attn.upstream.correspondence import is_attention_row

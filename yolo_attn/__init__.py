@@ -27,9 +27,9 @@ def get(name: str):
 
 def table() -> str:
     """Returns the operators as a Markdown table: name, kind, paper, year, parameters, options."""
-    from yolo_attn import registry
+    from yolo_attn.view import operators
 
-    return registry.table()
+    return operators.table()
 
 
 def insert(model, attention: str, at="backbone", **options) -> dict:
@@ -38,22 +38,23 @@ def insert(model, attention: str, at="backbone", **options) -> dict:
     Args:
         model: A model YAML's name or path, or a model dict, which is not changed.
         attention: The operator's name.
-        at: One place or several: `backbone`, `neck`, `head`, `P5`, `neck-P3`, `in:backbone`, … (`yolo_attn.places`).
+        at: One place or several: `backbone`, `neck`, `head`, `P5`, `neck-P3`, `in:backbone`, …
+            (`yolo_attn.surgery.places`).
         options: The operator's options.
 
     Raises:
         AttentionError: The operator, an option or a place is unknown, or the model has no such place.
     """
-    from yolo_attn import placement
+    from yolo_attn import insertion
 
-    return placement.insert(model, attention, at, **options)
+    return insertion.insert(model, attention, at, **options)
 
 
 def remove(model) -> dict:
     """Returns a model dict without attention: the base that `insert` put it into."""
-    from yolo_attn import placement
+    from yolo_attn import insertion
 
-    return placement.remove(model)
+    return insertion.remove(model)
 
 
 def __getattr__(name: str):

@@ -7,19 +7,12 @@ nothing of yolo_attn beyond this file is loaded.
 import os
 import sys
 
-SEAMS = {  # the parts of the patch layer, each by the module of Ultralytics that it hangs on
-    "parse": "ultralytics.nn.tasks",
-    "lookup": "ultralytics.nn.tasks",
-    "compose": "ultralytics.nn.tasks",
-    "fuse": "ultralytics.nn.tasks",
-    "checkpoints": "ultralytics.nn.tasks",
-    "weights": "ultralytics.nn.tasks",
-    "datasets": "ultralytics.data.utils",
-    "exporter": "ultralytics.engine.exporter",
-    "presence": "ultralytics.engine.trainer",
-    "training": "ultralytics.engine.trainer",
-}
-WATCHED = tuple(dict.fromkeys(SEAMS.values()))
+WATCHED = (  # what the seams hang on: `yolo_attn.upstream.SEAMS`
+    "ultralytics.nn.tasks",
+    "ultralytics.data.utils",
+    "ultralytics.engine.exporter",
+    "ultralytics.engine.trainer",
+)
 
 
 def arm() -> None:

@@ -22,19 +22,19 @@ def doctor() -> int:
 
 def add(model: str, attention: str, at: str = "backbone", o: str = "", **options: str) -> int:
     """Puts attention into a model YAML: yolo-attn add yolo26n.yaml cbam at=P5 reduction=8 -o my.yaml"""
-    from yolo_attn import placement
+    from yolo_attn import insertion
 
     values = {name: _value(text) for name, text in options.items()}
-    with_attention = placement.insert(model, attention, at, **values)
+    with_attention = insertion.insert(model, attention, at, **values)
     said = " ".join([f"at={at}", *(f"{name}={text}" for name, text in options.items())])
     return _write(with_attention, o, f"{model} with {attention} {said}")
 
 
 def remove(model: str, o: str = "") -> int:
     """Takes all attention out of a model YAML: yolo-attn remove my.yaml -o base.yaml"""
-    from yolo_attn import placement
+    from yolo_attn import insertion
 
-    return _write(placement.remove(model), o, f"{model} without attention")
+    return _write(insertion.remove(model), o, f"{model} without attention")
 
 
 def show(model: str, o: str = "", imgsz: str = "640") -> int:
@@ -228,12 +228,12 @@ def _write(model: dict, file: str, source: str) -> int:
     """Prints a model dict as YAML, or writes it to `file` and says how to go on."""
     from pathlib import Path
 
-    from yolo_attn import placement
+    from yolo_attn import insertion
 
     path = Path(file or "my.yaml")
     if path.suffix not in (".yaml", ".yml"):
         raise AttentionError(f"'{file}' is no name for a model: write -o {path.stem or 'my'}.yaml")
-    text = placement.text(model, path.stem, source)
+    text = insertion.text(model, path.stem, source)
     if not file:
         print(text, end="")
         return 0

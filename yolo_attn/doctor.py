@@ -37,8 +37,8 @@ PROBE = """
 import json, sys
 import ultralytics, ultralytics.nn.tasks, ultralytics.engine.exporter, ultralytics.engine.trainer
 upstream = sys.modules.get("yolo_attn.upstream")
-seams = upstream.installed() if upstream else []
-print(json.dumps({"prefix": sys.prefix, "ultralytics": ultralytics.__version__, "seams": seams}))
+complete = bool(upstream and upstream.complete())
+print(json.dumps({"prefix": sys.prefix, "ultralytics": ultralytics.__version__, "complete": complete}))
 """
 PROBE_SECONDS = 180
 
@@ -139,10 +139,9 @@ def _patches() -> Iterator[Check]:
         warnings.simplefilter("always")
         failed = next((e for e in map(_import, boot.WATCHED) if isinstance(e, Exception)), None)
     upstream = sys.modules.get("yolo_attn.upstream")
-    seams = upstream.installed() if upstream else []
     why = next((str(w.message) for w in caught if "yolo_attn" in str(w.message)), "")
-    if set(seams) >= set(boot.SEAMS):
-        yield Check(OK, "patches", f"are installed in this Python: {', '.join(seams)}")
+    if upstream and upstream.complete():
+        yield Check(OK, "patches", f"are installed in this Python: {', '.join(upstream.installed())}")
     elif why:
         yield Check(OFF, "patches", why)
     elif failed:
@@ -180,7 +179,7 @@ def _ask(command: Path) -> Check:
         error = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return Check(OFF, "yolo", f"{command} fails ({error}): pip install -U ultralytics in its environment")
     seen = json.loads(answers[-1])
-    if set(seen["seams"]) >= set(boot.SEAMS):
+    if seen["complete"]:
         return Check(OK, "yolo", f"{command} (ultralytics {seen['ultralytics']}) understands attention")
     if Path(seen["prefix"]).resolve() == Path(sys.prefix).resolve():
         return Check(OFF, "yolo", f"{command} does not understand attention: {_mend_hook()}")

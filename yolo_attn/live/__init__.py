@@ -60,13 +60,14 @@ def open_pipeline(model, source, imgsz, conf, iou, max_det, classes, device, vid
         raise AttentionError(
             f"live needs OpenCV and ONNX Runtime ({error}): pip install -r requirements-edge.txt"
         ) from None
-    from yolo_attn.live import models, sources
+    from yolo_attn.live import sources
     from yolo_attn.live.heads import Thresholds
+    from yolo_attn.live.load import load
     from yolo_attn.live.pipeline import Pipeline
 
     limits = Thresholds(conf, iou, max_det, None if classes is None else tuple(classes))
     opened = sources.open_sources(source, stream_buffer, vid_stride)
-    return Pipeline(models.load(str(model), imgsz, str(device), threads, limits), opened)
+    return Pipeline(load(str(model), imgsz, str(device), threads, limits), opened)
 
 
 def command(

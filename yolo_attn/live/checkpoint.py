@@ -8,7 +8,7 @@ import numpy as np
 from yolo_attn.errors import AttentionError
 from yolo_attn.live.heads import Thresholds
 from yolo_attn.live.letterbox import Geometry
-from yolo_attn.live.models import Work, result_of
+from yolo_attn.live.model import Work, result_of
 from yolo_attn.live.results import Frame, Result
 
 

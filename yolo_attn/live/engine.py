@@ -9,7 +9,7 @@ import numpy as np
 from yolo_attn.errors import AttentionError
 from yolo_attn.live import metadata
 from yolo_attn.live.heads import Thresholds
-from yolo_attn.live.models import Buffers, ExportedModel, Work
+from yolo_attn.live.model import Buffers, ExportedModel, Work
 
 
 class EngineModel(ExportedModel):

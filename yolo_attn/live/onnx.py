@@ -10,7 +10,7 @@ import onnxruntime
 from yolo_attn.errors import AttentionError
 from yolo_attn.live import metadata, providers
 from yolo_attn.live.heads import Thresholds
-from yolo_attn.live.models import Buffers, ExportedModel, Work
+from yolo_attn.live.model import Buffers, ExportedModel, Work
 
 DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 

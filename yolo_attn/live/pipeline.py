@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import cv2
 
 from yolo_attn.live.mailbox import Mailbox
-from yolo_attn.live.models import Model, Work
+from yolo_attn.live.model import Model, Work
 from yolo_attn.live.results import Frame, Result
 from yolo_attn.live.sources import Source
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.live import draw
+from yolo_attn.live.annotate import annotate, silent, text
 from yolo_attn.live.keys import Keys
 from yolo_attn.live.pipeline import Pipeline
 from yolo_attn.live.record import JsonLines, Recorder, file_name
@@ -119,9 +119,9 @@ class Runner:
     def _put_out(self, result: Result) -> None:
         source, stats = self.sources[result.index], self.stats
         if self._looks:
-            image = draw.annotate(result)
+            image = annotate(result)
             speed = f"{stats.rates[result.index].fps:.1f} fps  {stats.recent_lag * 1000:.0f} ms"
-            draw.text(image, speed, (0, 0), (50, 50, 50))
+            text(image, speed, (0, 0), (50, 50, 50))
             self._pictures[result.index] = image
             self._show(result.index, image)
             self._attempt("recording", lambda to: to.write(result, image, source.fps / source.stride, source.live))
@@ -176,7 +176,7 @@ class Runner:
             stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(result.time))
             file = folder / f"{file_name(result.source)}-{stamp}-{result.number}.jpg"
             image = self._pictures.get(index)
-            if cv2.imwrite(str(file), draw.annotate(result) if image is None else image):
+            if cv2.imwrite(str(file), annotate(result) if image is None else image):
                 self._say(f"snapshot: {file}")
             else:
                 self._say(f"ERROR ❌️ the snapshot {file} cannot be written")
@@ -213,9 +213,7 @@ class Runner:
         self._history.append((stats.rate.fps, stats.recent_lag * 1000))
         for source in self.sources:
             if source.state in ("connecting", "stalled", "reconnecting"):
-                self._show(
-                    source.index, draw.silent(self._pictures.get(source.index), f"{source.label}: {source.state}")
-                )
+                self._show(source.index, silent(self._pictures.get(source.index), f"{source.label}: {source.state}"))
         if self.page is not None:
             self.page.status(self._state())
         line = self._line()

@@ -1,39 +1,22 @@
-"""The attention operators: one paper, one file."""
+"""The attention operators: one paper, one file. In this order tables and messages name them."""
 
-from yolo_attn.nn.bam import BAM
-from yolo_attn.nn.base import Attention, Deployed
-from yolo_attn.nn.biattention import BiAttention
-from yolo_attn.nn.cbam import CBAM
-from yolo_attn.nn.coordatt import CoordAtt
-from yolo_attn.nn.eca import ECA
-from yolo_attn.nn.encnet import EncNet
-from yolo_attn.nn.fca import FcaNet
-from yolo_attn.nn.gam import GAM
-from yolo_attn.nn.gct import GCT
-from yolo_attn.nn.gsop import GSoP
-from yolo_attn.nn.nonlocal_ import NonLocal
-from yolo_attn.nn.se import SE
-from yolo_attn.nn.srm import SRM
-from yolo_attn.nn.triplet import TripletAttention
-
-__all__ = [
-    "BAM",
-    "CBAM",
-    "ECA",
-    "GAM",
-    "GCT",
-    "SE",
-    "SRM",
-    "Attention",
-    "BiAttention",
-    "CoordAtt",
-    "Deployed",
-    "EncNet",
-    "FcaNet",
-    "GSoP",
-    "NonLocal",
-    "TripletAttention",
-]
+# isort: off
+from yolo_attn.nn.base import Attention as Attention, Deployed as Deployed
+from yolo_attn.nn.info import AttentionInfo as AttentionInfo
+from yolo_attn.nn.gam import GAM as GAM
+from yolo_attn.nn.cbam import CBAM as CBAM
+from yolo_attn.nn.eca import ECA as ECA
+from yolo_attn.nn.coordatt import CoordAtt as CoordAtt
+from yolo_attn.nn.se import SE as SE
+from yolo_attn.nn.bam import BAM as BAM
+from yolo_attn.nn.triplet import TripletAttention as TripletAttention
+from yolo_attn.nn.gsop import GSoP as GSoP
+from yolo_attn.nn.srm import SRM as SRM
+from yolo_attn.nn.gct import GCT as GCT
+from yolo_attn.nn.fca import FcaNet as FcaNet
+from yolo_attn.nn.encnet import EncNet as EncNet
+from yolo_attn.nn.biattention import BiAttention as BiAttention
+from yolo_attn.nn.nonlocal_ import NonLocal as NonLocal
 
 
 def modules() -> list[type]:

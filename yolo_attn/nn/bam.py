@@ -7,6 +7,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.shared import conv_norm_relu, fold_all
 
 
@@ -39,6 +40,18 @@ class BAM(Attention):
 
     def deploy_gates(self) -> list[nn.Module]:
         return [self.bottleneck_attention.fold()]
+
+
+INFO = AttentionInfo(
+    name="BAM",
+    cls=BAM,
+    kind="channel and spatial",
+    title="channel branch and dilated spatial branch, summed into one gate above 1",
+    paper="1807.06514",
+    year=2018,
+    positional=("reduction",),
+    aliases=("BAMBlock", "BAM_Attention", "BAMAttention"),
+)
 
 
 class BottleneckGate(nn.Module):

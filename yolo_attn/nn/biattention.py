@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from yolo_attn.nn.base import Attention, hidden_channels
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.shared import capped, conv_norm_relu, fold_all
 
 
@@ -37,6 +38,18 @@ class BiAttention(Attention):
         gate = self.bilinear_attention
         gate.reduce, gate.inner, gate.outer = fold_all(gate.reduce), fold_all(gate.inner), fold_all(gate.outer)
         return [gate]
+
+
+INFO = AttentionInfo(
+    name="BiAttention",
+    cls=BiAttention,
+    kind="channel",
+    title="products of a pixel's features, weighed by their mean",
+    paper="",
+    year=2019,
+    positional=("reduction",),
+    aliases=("BilinearAttention", "AiA"),
+)
 
 
 class BilinearGate(nn.Module):

@@ -7,6 +7,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels, mixed
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.layers import BatchNorm2d, bottleneck, fold
 from yolo_attn.ops.choice import kernels
 from yolo_attn.ops.reduce import mean_and_max
@@ -40,7 +41,7 @@ class CBAM(Attention):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not kernels("CBAM", x, self.training):
             return super().forward(x)
-        from yolo_attn.ops.cbam_triton import cbam
+        from yolo_attn.ops.triton.cbam import cbam
 
         channel, spatial = self.shares()
         return cbam(
@@ -52,6 +53,18 @@ class CBAM(Attention):
     def deploy_gates(self) -> list[nn.Module]:
         self.spatial_attention.fold()
         return [JoinedChannelGate(self.channel_attention.mlp), self.spatial_attention]
+
+
+INFO = AttentionInfo(
+    name="CBAM",
+    cls=CBAM,
+    kind="channel and spatial",
+    title="channel gate from max and mean, then a 7×7 spatial gate",
+    paper="1807.06521",
+    year=2018,
+    positional=("reduction", "kernel_size"),
+    aliases=("CBAMBlock", "CBAM_Attention", "CBAMAttention", "CBAMLayer"),
+)
 
 
 class ChannelGate(nn.Module):

@@ -7,6 +7,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.layers import BatchNorm2d, fold
 from yolo_attn.ops.choice import kernels
 from yolo_attn.ops.reduce import mean, outer
@@ -44,7 +45,7 @@ class CoordAtt(Attention):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not kernels("CoordAtt", x, self.training):
             return super().forward(x)
-        from yolo_attn.ops.coordatt_triton import coordatt
+        from yolo_attn.ops.triton.coordatt import coordatt
 
         return coordatt(x, self.strip_gates, *self.shares())
 
@@ -61,6 +62,26 @@ class CoordAtt(Attention):
 
     def deploy_gates(self) -> list[nn.Module]:
         return [StripGate(fold(self.conv1, self.bn1), self.act, self.conv_h, self.conv_w)]
+
+
+INFO = AttentionInfo(
+    name="CoordAtt",
+    cls=CoordAtt,
+    kind="channel and spatial",
+    title="one gate per row and one per column",
+    paper="2103.02907",
+    year=2021,
+    positional=("reduction",),
+    aliases=(
+        "CA",
+        "CABlock",
+        "CoordinateAttention",
+        "CoordAttention",
+        "Coord_Attention",
+        "CA_Block",
+        "CAAttention",
+    ),
+)
 
 
 class StripGate(nn.Module):

@@ -8,6 +8,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.ops.reduce import mean
 
 
@@ -42,6 +43,18 @@ class ECA(Attention):
 
     def deploy_gates(self) -> list[nn.Module]:
         return [BandedChannelGate(self.conv.weight.flatten(), self.channels)]
+
+
+INFO = AttentionInfo(
+    name="ECA",
+    cls=ECA,
+    kind="channel",
+    title="each channel's mean looks at its k neighbours",
+    paper="1910.03151",
+    year=2020,
+    positional=("kernel_size",),
+    aliases=("ECAAttention", "ECA_Attention", "eca_layer", "ECALayer", "ECABlock", "EfficientChannelAttention"),
+)
 
 
 def kernel_by_formula(channels: int) -> int:

@@ -7,6 +7,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.layers import BatchNorm2d
 from yolo_attn.nn.shared import affine, fold_all, root_sum_square
 
@@ -75,6 +76,18 @@ class EncNet(Attention):
 
     def deploy_gates(self) -> list[nn.Module]:
         return [ContextGate(self)]
+
+
+INFO = AttentionInfo(
+    name="EncNet",
+    cls=EncNet,
+    kind="channel",
+    title="spread around learnt codewords; adds a loss on the classes present",
+    paper="1803.08904",
+    year=2018,
+    positional=(),
+    aliases=("EncModule", "ContextEncoding"),
+)
 
 
 class ContextGate(nn.Module):

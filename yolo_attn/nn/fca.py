@@ -8,6 +8,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.layers import bottleneck
 from yolo_attn.nn.shared import at_least_float32, average_matrix
 
@@ -70,6 +71,18 @@ class FcaNet(Attention):
     def deploy_gates(self) -> list[nn.Module]:
         table = cosines(self.frequency, self.size, next(self.mlp.parameters()).dtype)
         return [SpectralGate(table, nn.Sequential(*self.mlp, nn.Sigmoid()))]
+
+
+INFO = AttentionInfo(
+    name="FcaNet",
+    cls=FcaNet,
+    kind="channel",
+    title="SE on many cosine frequencies instead of the mean",
+    paper="2012.11879",
+    year=2021,
+    positional=("reduction",),
+    aliases=("Fca", "FcaLayer", "FcaAttention", "MultiSpectralAttentionLayer"),
+)
 
 
 class SpectralGate(nn.Module):

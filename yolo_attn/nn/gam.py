@@ -7,6 +7,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels, mixed
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.layers import BatchNorm2d, PickChannels, ShuffleChannels, bottleneck, fold
 from yolo_attn.ops.choice import asked, kernels
 
@@ -68,7 +69,7 @@ class GAM(Attention):
             raise AttentionError(
                 f"GAM's kernels take up to {KERNEL_WIDTH} hidden channels, got {hidden}; set YOLO_ATTN_IMPL=eager"
             )
-        from yolo_attn.ops.gam_triton import gam_channel
+        from yolo_attn.ops.triton.gam import gam_channel
 
         channel, spatial = self.shares()
         x = gam_channel(x, self.channel_attention.parameters(), self.channel_sigmoid, channel)
@@ -88,3 +89,15 @@ class GAM(Attention):
             if key in state_dict and state_dict[key].ndim == 2:
                 state_dict[key] = state_dict[key][:, :, None, None]
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+INFO = AttentionInfo(
+    name="GAM",
+    cls=GAM,
+    kind="channel and spatial",
+    title="full-size channel gate per pixel, then two 7×7 convolutions",
+    paper="2112.05561",
+    year=2021,
+    positional=("reduction",),
+    aliases=("GAM_Attention", "GAMAttention", "GAMAtt", "GlobalAttention"),
+)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from yolo_attn.nn.base import Attention
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.shared import at_least_float32, root_sum_square
 
 EPS = 1e-5
@@ -41,6 +42,18 @@ class GCT(Attention):
 
     def deploy_gates(self) -> list[nn.Module]:
         return [self.channel_attention]
+
+
+INFO = AttentionInfo(
+    name="GCT",
+    cls=GCT,
+    kind="channel",
+    title="channels compete by their norms; starts as identity",
+    paper="1909.11519",
+    year=2020,
+    positional=(),
+    aliases=("GatedChannelTransform", "GatedChannelTransformation"),
+)
 
 
 class ChannelTransformation(nn.Module):

@@ -7,6 +7,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.layers import BatchNorm2d
 from yolo_attn.nn.shared import affine, average_matrix, capped, fold_all
 
@@ -52,6 +53,18 @@ class GSoP(Attention):
         gate = self.second_order_attention
         gate.reduce, gate.excite = fold_all(gate.reduce), fold_rows(gate.excite)
         return [gate]
+
+
+INFO = AttentionInfo(
+    name="GSoP",
+    cls=GSoP,
+    kind="channel",
+    title="gate from the covariance of the channels",
+    paper="1811.12006",
+    year=2019,
+    positional=(),
+    aliases=("GSoPBlock", "GSoPNet"),
+)
 
 
 class ChannelGate(nn.Module):

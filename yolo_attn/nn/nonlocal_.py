@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from yolo_attn.nn.base import Attention, Deployed, hidden_channels
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.layers import BatchNorm2d, fold
 
 
@@ -50,6 +51,18 @@ class NonLocal(Attention):
 
     def deploy(self) -> nn.Module:
         return DeployedNonLocal(copy.deepcopy(self).eval()).eval().requires_grad_(False)
+
+
+INFO = AttentionInfo(
+    name="NonLocal",
+    cls=NonLocal,
+    kind="spatial",
+    title="each pixel adds a weighed mean of all; starts as identity",
+    paper="1711.07971",
+    year=2018,
+    positional=("reduction",),
+    aliases=("NonLocalBlock", "SelfAttention", "NonLocalAttention"),
+)
 
 
 class DeployedNonLocal(Deployed):

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from yolo_attn.nn.base import Attention, hidden_channels
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.layers import bottleneck
 from yolo_attn.ops.reduce import mean
 
@@ -34,3 +35,15 @@ class SE(Attention):
 
     def deploy_gates(self) -> list[nn.Module]:
         return [nn.Sequential(nn.AdaptiveAvgPool2d(1), *self.mlp, nn.Sigmoid())]
+
+
+INFO = AttentionInfo(
+    name="SE",
+    cls=SE,
+    kind="channel",
+    title="channel gate from the mean through a two-layer perceptron",
+    paper="1709.01507",
+    year=2018,
+    positional=("reduction",),
+    aliases=("SEAttention", "SE_Attention", "SELayer", "SEBlock", "SE_Block", "SqueezeExcitation"),
+)

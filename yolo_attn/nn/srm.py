@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from yolo_attn.nn.base import Attention
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.layers import BatchNorm2d
 from yolo_attn.nn.shared import affine, root_sum_square
 from yolo_attn.ops.reduce import mean
@@ -47,6 +48,18 @@ class SRM(Attention):
     def deploy_gates(self) -> list[nn.Module]:
         scale, shift = affine(self.norm)
         return [StyleGate(scale * self.cfc_bias_mean, scale * self.cfc_bias_std, shift)]
+
+
+INFO = AttentionInfo(
+    name="SRM",
+    cls=SRM,
+    kind="channel",
+    title="each channel's mean and deviation, its style",
+    paper="1903.10829",
+    year=2019,
+    positional=(),
+    aliases=("SRMLayer", "SRMAttention"),
+)
 
 
 class StyleGate(nn.Module):

@@ -9,6 +9,7 @@ from torch import nn
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
+from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.layers import BatchNorm2d, fold
 from yolo_attn.ops.choice import kernels
 from yolo_attn.ops.reduce import mean_and_max
@@ -48,7 +49,7 @@ class TripletAttention(Attention):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not kernels("TripletAttention", x, self.training):
             return super().forward(x)
-        from yolo_attn.ops.triplet_triton import triplet
+        from yolo_attn.ops.triton.triplet import triplet
 
         return triplet(x, self.shared_gates)
 
@@ -72,6 +73,18 @@ class TripletAttention(Attention):
 
     def deploy_gates(self) -> list[nn.Module]:
         return [MeanGate([plane.fold() for plane in self.planes()])]
+
+
+INFO = AttentionInfo(
+    name="TripletAttention",
+    cls=TripletAttention,
+    kind="channel and spatial",
+    title="mean of three gates, over (C, W), (H, C) and (H, W)",
+    paper="2010.03045",
+    year=2021,
+    positional=("kernel_size",),
+    aliases=("Triplet", "TAM", "TripletAtt"),
+)
 
 
 class PlaneGate(nn.Module):

@@ -1,1 +1,1 @@
-"""Mathematics that operators share, on tensors alone: eager, and for CUDA its twins in `*_triton.py`."""
+"""Mathematics that operators share, on tensors alone: eager, and for CUDA its twins in `triton/`."""

@@ -9,10 +9,21 @@ import sys
 
 import torch
 
-from yolo_attn.boot import SEAMS, WATCHED
 from yolo_attn.errors import AttentionError
 from yolo_attn.upstream import messages, refuse, version
 
+SEAMS = {  # each by the module of Ultralytics that it hangs on, which `yolo_attn.boot` watches
+    "parse": "ultralytics.nn.tasks",
+    "lookup": "ultralytics.nn.tasks",
+    "compose": "ultralytics.nn.tasks",
+    "fuse": "ultralytics.nn.tasks",
+    "checkpoints": "ultralytics.nn.tasks",
+    "weights": "ultralytics.nn.tasks",
+    "datasets": "ultralytics.data.utils",
+    "exporter": "ultralytics.engine.exporter",
+    "presence": "ultralytics.engine.trainer",
+    "training": "ultralytics.engine.trainer",
+}
 _installed: list = []
 _imported: set[str] = set()
 
@@ -45,7 +56,7 @@ def on_import(module: str) -> None:
 
 def install() -> None:
     """Installs every seam whose module is loaded."""
-    for module in WATCHED:
+    for module in dict.fromkeys(SEAMS.values()):
         if module in sys.modules:
             on_import(module)
 
@@ -61,6 +72,11 @@ def uninstall() -> None:
 def installed() -> list[str]:
     """Returns the names of the seams that are installed."""
     return [seam.__name__.rpartition(".")[2] for seam in _installed]
+
+
+def complete() -> bool:
+    """Tells whether every seam is installed."""
+    return set(installed()) >= set(SEAMS)
 
 
 def _install(name: str) -> None:

@@ -19,7 +19,7 @@ from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.registry import AttentionInfo
-from yolo_attn.rows import read_options, split_block
+from yolo_attn.surgery.rows import read_options, split_block
 
 
 class AttentionBottleneck(Bottleneck):

@@ -1,7 +1,7 @@
 """Seam: `model=yolo26s-eca-head.yaml` works without a file; a file of that name comes first.
 
 Ultralytics' `yaml_model_load` looks for the file. Where there is none and the name is a base model's with attention
-(`yolo_attn.model_names`), the model dict is composed.
+(`yolo_attn.surgery.names`), the model dict is composed.
 """
 
 import functools
@@ -10,8 +10,8 @@ from pathlib import Path
 from ultralytics.nn import tasks
 from ultralytics.utils import LOGGER
 
-from yolo_attn import model_names, recipe
 from yolo_attn.errors import AttentionError
+from yolo_attn.surgery import names, recipe
 from yolo_attn.upstream import layout
 from yolo_attn.upstream.rebind import rebind
 
@@ -33,7 +33,7 @@ def yaml_model_load(path):
     return model
 
 
-def compose(name: model_names.Name) -> dict:
+def compose(name: names.Name) -> dict:
     """Returns the model dict that a name means.
 
     Raises:
@@ -45,7 +45,7 @@ def compose(name: model_names.Name) -> dict:
     return model
 
 
-def read(path: str | Path) -> model_names.Name | None:
+def read(path: str | Path) -> names.Name | None:
     """Returns what the name of a model YAML says, or None if it names no attention or a folder other than `models`.
 
     Raises:
@@ -54,7 +54,7 @@ def read(path: str | Path) -> model_names.Name | None:
     path = Path(path)
     if path.suffix not in (".yaml", ".yml") or str(path.parent) not in (".", "models"):
         return None
-    return model_names.read(path.stem, is_base)
+    return names.read(path.stem, is_base)
 
 
 def is_base(stem: str) -> bool:
@@ -66,14 +66,14 @@ def is_base(stem: str) -> bool:
     return True
 
 
-def _tell(path: Path, name: model_names.Name) -> None:
+def _tell(path: Path, name: names.Name) -> None:
     """Says once what was composed, and how to save it."""
     if path.stem in _told:
         return
     _told.add(path.stem)
     what = " and ".join(f"{operator} at {', '.join(at)}" for operator, at in name.attention)
     last, at = name.attention[-1]
-    before = "-".join([name.base, *(model_names.write("", *group)[1:] for group in name.attention[:-1])])
+    before = "-".join([name.base, *(names.write("", *group)[1:] for group in name.attention[:-1])])
     save = f"yolo-attn add {before}.yaml {last.lower()} at={','.join(at)} -o {path.name}"
     LOGGER.info(f"yolo_attn: composed {path.name} = {name.base}.yaml with {what}; to save it: {save}")
 

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ultralytics.nn import tasks
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.places import Layer
+from yolo_attn.surgery.places import Layer
 from yolo_attn.upstream import blocks
 
 IMAGE_SIZE = 256

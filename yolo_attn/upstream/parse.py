@@ -28,7 +28,7 @@ from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention
 from yolo_attn.registry import AttentionInfo
-from yolo_attn.rows import BLOCKS, IDENTITY, read_options, read_start, split_block, write_start
+from yolo_attn.surgery.rows import BLOCKS, IDENTITY, read_options, read_start, split_block, write_start
 from yolo_attn.upstream import blocks
 from yolo_attn.upstream.rebind import rebind
 

@@ -11,7 +11,7 @@ def install(reason: AttentionError) -> None:
     from ultralytics.nn import tasks
 
     from yolo_attn import registry
-    from yolo_attn.rows import split_block
+    from yolo_attn.surgery.rows import split_block
     from yolo_attn.upstream.rebind import rebind
 
     original = tasks.parse_model

@@ -28,7 +28,7 @@ from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention
-from yolo_attn.rows import IDENTITY, PAPER, read_start, write_start
+from yolo_attn.surgery.rows import IDENTITY, PAPER, read_start, write_start
 from yolo_attn.upstream.correspondence import base_tensors, corresponding, fits, is_attention_row, laid_out, operators
 from yolo_attn.upstream.parse import rows_text, start_as_identity
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import yaml
 
 from yolo_attn import registry
-from yolo_attn.places import Layer
-from yolo_attn.rows import split_block
+from yolo_attn.surgery.places import Layer
+from yolo_attn.surgery.rows import split_block
 
 
 def render(model: dict, layers: Sequence[Layer], heading: str) -> str:

@@ -7,7 +7,7 @@
     stats's backward     x → the rest of dg
     pool's backward      dy → dx, from all gradients of the small tensors at once
 
-The perceptron and the convolution between them stay PyTorch's. `map_triton` explains the relays.
+The perceptron and the convolution between them stay PyTorch's. `relay` explains the relays.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from yolo_attn.ops.map_triton import dense, map_tile, relay, tile
+from yolo_attn.ops.triton.relay import dense, map_tile, relay, tile
 
 Gate = Callable[[Tensor, Tensor], Tensor]
 

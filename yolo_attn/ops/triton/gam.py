@@ -16,7 +16,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from yolo_attn.ops.map_triton import dense, map_tile
+from yolo_attn.ops.triton.relay import dense, map_tile
 
 
 def gam_channel(x: Tensor, perceptron: Iterable[Tensor], sigmoid: bool, share: Tensor | None) -> Tensor:

@@ -6,10 +6,12 @@ The backbone runs down, the neck up and down again; the head stands on the right
 from pathlib import Path
 from typing import NamedTuple
 
-from yolo_attn import recipe, registry, show
+from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-from yolo_attn.rows import split_block
+from yolo_attn.surgery import recipe
+from yolo_attn.surgery.rows import split_block
 from yolo_attn.upstream import layout
+from yolo_attn.view import table
 
 ATTENTION, PLAIN, FRAME, EDGE = "#f28e2b", "#eef2f7", "#8a94a3", "#9aa5b4"
 WIDTH, HEIGHT = 2.0, 0.36  # of a box, in inches
@@ -38,7 +40,7 @@ def figure(model: dict):
     """Returns the drawing as a figure of matplotlib."""
     from matplotlib.figure import Figure
 
-    lines = show.lines(model)
+    lines = table.lines(model)
     levels = _levels(model, lines)
     columns, upward = _columns(model, levels)
     boxes, lanes = _boxes(levels, columns, upward)
@@ -67,7 +69,7 @@ def figure(model: dict):
     return fig
 
 
-def _levels(model: dict, lines: list[show.Line]) -> list[int]:
+def _levels(model: dict, lines: list[table.Line]) -> list[int]:
     """Returns each row's pyramid level; a row that gives no single map stands where its first input does."""
     rows, levels = recipe.all_rows(model), list[int]()
     for i, line in enumerate(lines):
@@ -123,7 +125,7 @@ def _boxes(levels: list[int], columns: list[int], upward: set[int]) -> tuple[lis
     return boxes, lanes
 
 
-def _box(axes, box: Box, height: float, line: show.Line) -> None:
+def _box(axes, box: Box, height: float, line: table.Line) -> None:
     from matplotlib.patches import FancyBboxPatch, Rectangle
 
     x, (_, _, name, _) = box.column * COLUMN, line.row
@@ -177,9 +179,9 @@ def _edge(axes, boxes: list[Box], source: int, target: int, attention: bool) -> 
     )  # fmt: skip
 
 
-def _heading(axes, model: dict, lines: list[show.Line]) -> None:
+def _heading(axes, model: dict, lines: list[table.Line]) -> None:
     name = Path(model.get("yaml_file") or "model").stem
-    total, *more = show.summary(model, lines)
+    total, *more = table.summary(model, lines)
     axes.text(-1.15, -0.92, name, fontsize=15, weight="bold", color="#1f2937", va="center")
     for y, text in ((-0.56, "   ".join([total, *more[:1]])), (-0.28, "".join(more[1:]))):
         axes.text(-1.15, y, text, fontsize=9, color="#4a5565", va="center")

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
-from yolo_attn import recipe, registry
-from yolo_attn.places import Layer
-from yolo_attn.rows import split_block
+from yolo_attn import registry
+from yolo_attn.surgery import recipe
+from yolo_attn.surgery.places import Layer
+from yolo_attn.surgery.rows import split_block
 from yolo_attn.upstream import layout
 
 _HEADING = f"{'row':>5}  {'from':>14}  {'n':>2}  {'module':<24}{'level/stride':<14}" + (

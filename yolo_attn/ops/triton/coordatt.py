@@ -5,7 +5,7 @@
     apply's backward     dy, x → da, db, drest
     pool's backward      dy → dx
 
-`rest` is one number, 1 - share after an identity start and else 0. `map_triton` explains the relays.
+`rest` is one number, 1 - share after an identity start and else 0. `relay` explains the relays.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from yolo_attn.ops.map_triton import ELEMENTS, dense, map_tile, relay, tile
+from yolo_attn.ops.triton.relay import ELEMENTS, dense, map_tile, relay, tile
 
 Gates = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 

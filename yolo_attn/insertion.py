@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from yolo_attn import model_names, recipe, registry
+from yolo_attn import registry
+from yolo_attn.surgery import names, recipe
+from yolo_attn.surgery.yaml_text import render
 from yolo_attn.upstream import layout
 from yolo_attn.upstream.compose import compose
-from yolo_attn.yaml_text import render
 
 PLACE_TEXTS = {
     "backbone": "after the P3, P4 and P5 stages of the backbone",
@@ -14,15 +15,13 @@ PLACE_TEXTS = {
 }
 
 
-def insert(
-    model: str | Path | dict, attention: str, at: str | Sequence[str] = model_names.DEFAULT_PLACE, **options
-) -> dict:
+def insert(model: str | Path | dict, attention: str, at: str | Sequence[str] = names.DEFAULT_PLACE, **options) -> dict:
     """Returns the model dict of `model` with attention put in.
 
     Args:
         model: A YAML's name or path, or a model dict, which is not changed.
         attention: The operator's name.
-        at: One place or several: `yolo_attn.places`.
+        at: One place or several: `yolo_attn.surgery.places`.
         options: The operator's options, and `start`: `identity` or `paper`.
 
     Raises:
@@ -53,8 +52,8 @@ def text(model: dict, stem: str, source: str) -> str:
 
 def packaged_text(base: str, title: str, attention: str, at: str) -> str:
     """Returns the text of a YAML that this package ships."""
-    file = f"{model_names.write(base, attention, [at])}.yaml"
-    model = compose(model_names.Name(base, [(attention, [at])]))
+    file = f"{names.write(base, attention, [at])}.yaml"
+    model = compose(names.Name(base, [(attention, [at])]))
     heading = (
         f"{title} with {attention} {PLACE_TEXTS[at]}. AGPL-3.0\n"
         f"Rendered by `python -m yolo_attn.models` from Ultralytics' {base}.yaml.\n\n"

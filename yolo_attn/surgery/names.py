@@ -3,8 +3,8 @@
     BASE - OPERATOR [- PLACE …] [- OPERATOR [- PLACE …] …]
 
 BASE is any model YAML that Ultralytics finds, with its scale letter and its task. The places are those of
-`yolo_attn.places`, written with `-`: `P5`, `neck`, `neck-P3-P4`, `in-backbone`, `after-9`. Without a place it is
-`backbone`.
+`yolo_attn.surgery.places`, written with `-`: `P5`, `neck`, `neck-P3-P4`, `in-backbone`, `after-9`. Without a place
+it is `backbone`.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-from yolo_attn.places import PARTS, PLACES
+from yolo_attn.surgery.places import PARTS, PLACES
 
 DEFAULT_PLACE = "backbone"
 

@@ -6,7 +6,7 @@
     pool's backward      dy → dx
 
 p is `(N, 1, H, W)`, q `(N, C, 1, W)`, r `(N, C, H, 1)`. A program takes some channels of an image, row by row: its sums
-over H and W are whole, and those over C are parts, added up behind. `map_triton` explains the relays.
+over H and W are whole, and those over C are parts, added up behind. `relay` explains the relays.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from yolo_attn.ops.coordatt_triton import line_tile
-from yolo_attn.ops.map_triton import dense, map_tile, relay, tile
+from yolo_attn.ops.triton.coordatt import line_tile
+from yolo_attn.ops.triton.relay import dense, map_tile, relay, tile
 
 Planes = list[tuple[Tensor, Tensor]]  # mean and maximum over C, over H, over W
 Pooled = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]

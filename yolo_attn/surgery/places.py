@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-from yolo_attn.rows import BLOCKS, split_block
+from yolo_attn.surgery.rows import BLOCKS, split_block
 
 PARTS = ("backbone", "neck", "head")
 PLACES = (*PARTS, "stages", "sppf", "P2", "P3", "P4", "P5", "P6", "after", "in")  # the words that places begin with

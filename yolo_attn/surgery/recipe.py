@@ -2,7 +2,7 @@
 
 A model dict is what a model YAML loads to: `backbone` and `head` are lists of rows `[from, repeats, module, args]`,
 numbered from 0 through both. `from` names earlier rows by number, or counts back from the row itself when negative.
-Which rows a word such as `backbone` means stands in `yolo_attn.places`.
+Which rows a word such as `backbone` means stands in `yolo_attn.surgery.places`.
 """
 
 import copy
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-from yolo_attn.places import Layer, find_steps
-from yolo_attn.rows import check_options, check_start, split_block
+from yolo_attn.surgery.places import Layer, find_steps
+from yolo_attn.surgery.rows import check_options, check_start, split_block
 
 
 def insert(
@@ -22,7 +22,7 @@ def insert(
     Args:
         model: The model dict; it is not changed.
         attention: The operator's name, as in `yolo_attn.names()`.
-        at: One place or several, as `yolo_attn.places` describes them.
+        at: One place or several, as `yolo_attn.surgery.places` describes them.
         layers: What Ultralytics makes of each row before the last.
         options: The operator's options, and `start`: `identity` or `paper`.
 

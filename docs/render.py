@@ -1,0 +1,36 @@
+"""`python -m docs.render`: writes everything again that is rendered: the model YAMLs, and the tables in the documents.
+
+A table stands in a document between `<!-- rendered: NAME -->` and `<!-- /rendered -->`. A test compares them.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import yolo_attn
+from yolo_attn import models
+
+ROOT = Path(__file__).parent.parent
+TABLES: dict[str, Callable[[], str]] = {"operators": yolo_attn.table}
+
+
+def documents() -> list[Path]:
+    """Returns the documents that may hold a rendered table."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def rendered(text: str) -> str:
+    """Returns a document's text with each of its tables as it is today."""
+
+    def table(mark: re.Match) -> str:
+        return f"<!-- rendered: {mark[1]} -->\n\n{TABLES[mark[1]]()}\n\n<!-- /rendered -->"
+
+    return re.sub(r"<!-- rendered: (\S+) -->.*?<!-- /rendered -->", table, text, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    for file in documents():
+        file.write_text(rendered(file.read_text(encoding="utf-8")), encoding="utf-8")
+        print(file)
+    for file in models.write_all(ROOT / "models"):
+        print(file)

@@ -1,0 +1,38 @@
+"""Which runtime a model file is for."""
+
+from pathlib import Path
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.live.heads import Thresholds
+from yolo_attn.live.model import Model
+
+
+def load(file: str, imgsz: int | None, device: str, threads: int, limits: Thresholds) -> Model:
+    """Returns the model in `file`, ready for its first frame.
+
+    Args:
+        file: An `.onnx`, `.engine` or `.pt` file.
+        imgsz: The input's longer side in pixels for models of any size; the model's own without it.
+        device: `cpu`, a GPU's number, or nothing for the best there is.
+        threads: The threads of a CPU that work on one frame; 0 lets the runtime choose.
+        limits: What counts as a detection.
+
+    Raises:
+        AttentionError: There is no such file, it is of another kind, or what runs it is missing here.
+    """
+    path = Path(file)
+    if path.suffix not in (".onnx", ".engine", ".pt"):
+        raise AttentionError(f"'{file}' is no model that yolo-attn live runs: it takes .onnx, .engine and .pt files")
+    if not path.is_file():
+        raise AttentionError(f"there is no file '{file}': make one with yolo export model=best.pt format=onnx")
+    if path.suffix == ".onnx":
+        from yolo_attn.live.onnx import OnnxModel
+
+        return OnnxModel(path, imgsz, device, threads, limits)
+    if path.suffix == ".engine":
+        from yolo_attn.live.engine import EngineModel
+
+        return EngineModel(path, device, limits)
+    from yolo_attn.live.checkpoint import CheckpointModel
+
+    return CheckpointModel(path, imgsz, device, limits)
