@@ -39,7 +39,7 @@ def moment() -> Moment:
 
 def make_clip(file: Path) -> Path:
     """Writes a video that pans over Ultralytics' two pictures."""
-    from tests.live_models import PICTURES
+    from tests.support.live_models import PICTURES
 
     writer = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*"mp4v"), 30, (1280, 720))
     pictures = [cv2.resize(cv2.imread(str(path)), (1600, 900)) for path in PICTURES]
@@ -157,7 +157,7 @@ def throughput(model: Path, clip: Path, imgsz: int, threads: int, rounds: int) -
 
 def camera() -> None:
     """A process that is a camera: it says its address, then which picture it sent when."""
-    from tests.live_camera import FakeCamera
+    from tests.support.live_camera import FakeCamera
 
     with FakeCamera(fps=30, size=(480, 640)) as fake:
         print(fake.url, flush=True)
@@ -172,7 +172,7 @@ def camera() -> None:
 def lag(model: Path, imgsz: int, threads: int) -> dict:
     """Returns one row: the lag of `yolo_attn.live` on a camera."""
     import yolo_attn.live
-    from tests.live_camera import number_of
+    from tests.support.live_camera import number_of
 
     process = spawn("--camera")
     assert process.stdout
@@ -227,7 +227,7 @@ def main() -> None:
         return work(program, model, clip, int(threads), int(imgsz))
     if options.camera:
         return camera()
-    from tests.live_models import export
+    from tests.support.live_models import export
 
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:

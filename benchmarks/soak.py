@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import machine, write_rows
-from tests.live_camera import FakeCamera, number_of, wait_for
+from tests.support.live_camera import FakeCamera, number_of, wait_for
 from yolo_attn.live import open_pipeline
 from yolo_attn.live.annotate import annotate
 

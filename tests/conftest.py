@@ -62,7 +62,7 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def live_model(tmp_path_factory) -> Path:
     """An exported detector of 160 pixels that finds something in most pictures."""
-    from tests.live_models import export
+    from tests.support.live_models import export
 
     folder, before = tmp_path_factory.mktemp("live"), Path.cwd()
     os.chdir(folder)  # the exporter writes beside the model, which is nowhere

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import yolo_attn
-from tests.live_camera import FakeCamera, number_of, picture, wait_for
-from tests.live_models import PICTURES
+from tests.support.live_camera import FakeCamera, number_of, picture, wait_for
+from tests.support.live_models import PICTURES
 from yolo_attn import cli
 from yolo_attn.errors import AttentionError
 from yolo_attn.live import open_pipeline
@@ -281,7 +281,7 @@ def test_what_a_command_may_say(live_model, tmp_path, capsys):
 
 
 def test_a_checkpoint_runs_through_ultralytics(tmp_path):
-    from tests.live_models import lively
+    from tests.support.live_models import lively
 
     lively("yolov5n.yaml").save(tmp_path / "best.pt")
     (result,) = yolo_attn.live(tmp_path / "best.pt", source=str(PICTURES[0]), imgsz=160)

@@ -1,4 +1,4 @@
-"""Runs the kernels' tests, tests/kernels.py, in a process of their own."""
+"""Runs the kernels' tests, tests/ops/kernels.py, in a process of their own."""
 
 import os
 import subprocess
@@ -17,8 +17,8 @@ def test_the_kernels():
     environment = dict(os.environ)
     if not torch.cuda.is_available():
         environment["TRITON_INTERPRET"] = "1"
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider", "tests/kernels.py"]
-    folder = Path(__file__).parent.parent
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider", "tests/ops/kernels.py"]
+    folder = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 

@@ -10,8 +10,8 @@ import torch
 from ultralytics.nn import tasks
 
 from benchmarks.graphs import rewritten
-from tests.operators import CASES, IDS, OPTIONS
-from tests.test_contract import assert_close, images
+from tests.nn.test_contract import assert_close, images
+from tests.support.operators import CASES, IDS, OPTIONS
 from yolo_attn import registry
 from yolo_attn.export.parity import error
 from yolo_attn.export.single import exported

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.operators import CASES, IDS, make
-from tests.pasted import PastedCoordAtt, PastedGAM
+from tests.support.operators import CASES, IDS, make
+from tests.support.pasted import PastedCoordAtt, PastedGAM
 from yolo_attn.nn import CBAM, ECA, GAM, SE, CoordAtt
 from yolo_attn.tolerance import TOLERANCE
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.operators import CASES, IDS, make
+from tests.support.operators import CASES, IDS, make
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
@@ -32,7 +32,7 @@ def test_a_step_in_mixed_precision(name, options):
 
 DISTRIBUTED = """
 import sys, torch, torch.distributed as dist
-from tests.operators import CASES, make
+from tests.support.operators import CASES, make
 rank = int(sys.argv[1])
 dist.init_process_group("gloo", init_method=sys.argv[2], rank=rank, world_size=2)
 torch.set_num_threads(1)
@@ -56,7 +56,7 @@ print("same")
 def test_ddp_of_two_processes(tmp_path):
     """Every operator in one network: both processes get the same gradients, and no parameter goes without."""
     store = f"file://{tmp_path / 'store'}"
-    folder = Path(__file__).parent.parent
+    folder = Path(__file__).parents[2]
     ranks = [
         subprocess.Popen([sys.executable, "-W", "ignore", "-c", DISTRIBUTED, str(rank), store], cwd=folder, text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -2,7 +2,7 @@
 
 A sample of base × place runs by default, with the operators in turn. All of them, some ten minutes:
 
-    pytest --all tests/test_placement.py
+    pytest --all tests/surgery/test_placement.py
 """
 
 import copy

@@ -1,7 +1,7 @@
 """The Triton kernels against the eager operators in float64: on a GPU where there is one, else in Triton's interpreter.
 
-`tests/test_kernels.py` runs this file in a process of its own, as the interpreter has to be chosen before triton is
-loaded. On a GPU: `pytest tests/kernels.py`.
+`tests/ops/test_kernels.py` runs this file in a process of its own, as the interpreter has to be chosen before triton is
+loaded. On a GPU: `pytest tests/ops/kernels.py`.
 """
 
 import copy
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.operators import make
+from tests.support.operators import make
 from yolo_attn.errors import AttentionError
 from yolo_attn.ops import choice
 

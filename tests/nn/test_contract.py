@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.graphs import rewritten
-from tests.operators import CASES, IDS, OPTIONS, make
+from tests.support.operators import CASES, IDS, OPTIONS, make
 from yolo_attn import models, registry
 from yolo_attn.export.parity import error
 from yolo_attn.export.single import exported

@@ -2,7 +2,7 @@
 
 Each run takes a sample. All bases that Ultralytics ships, each with every operator, the places in turn:
 
-    pytest --all tests/test_families.py
+    pytest --all tests/upstream/test_families.py
 """
 
 import copy
@@ -16,7 +16,7 @@ from ultralytics.nn import tasks
 from ultralytics.nn.tasks import BaseModel
 from ultralytics.utils import LOGGER
 
-from tests.test_placement import BASES, PLACES
+from tests.surgery.test_placement import BASES, PLACES
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention

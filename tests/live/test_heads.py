@@ -5,7 +5,7 @@ import pytest
 from ultralytics import YOLO
 
 import yolo_attn.live
-from tests.live_models import IMGSZ, PICTURES, export
+from tests.support.live_models import IMGSZ, PICTURES, export
 
 # "nms": False is Ultralytics' word for the end-to-end head.
 SAMPLE = [

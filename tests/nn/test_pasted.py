@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.operators import CASES, IDS, make
-from tests.pasted import PASTED, PastedEncNet, paste
+from tests.support.operators import CASES, IDS, make
+from tests.support.pasted import PASTED, PastedEncNet, paste
 from yolo_attn import registry
 from yolo_attn.tolerance import TOLERANCE
 

@@ -21,7 +21,7 @@ from ultralytics.nn.backends.base import BaseBackend
 from benchmarks import kernels
 from benchmarks.graphs import rewritten
 from benchmarks.machine import RESULTS
-from tests.operators import make
+from tests.support.operators import make
 from yolo_attn import cli, export, models, registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx

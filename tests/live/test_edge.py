@@ -2,7 +2,7 @@
 
 import json
 
-from tests.test_live import video
+from tests.live.test_live import video
 from tests.test_packaging import ROOT, build_wheel, create_environment, install, pip
 
 

@@ -12,7 +12,7 @@ from ultralytics import YOLO
 
 from benchmarks import nodes
 from benchmarks.graphs import rewritten
-from tests.operators import make
+from tests.support.operators import make
 from yolo_attn.export import fused, half, int8
 from yolo_attn.export.layers import attention_layers, layer_of
 from yolo_attn.export.parity import error
