@@ -22,6 +22,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.live import open_pipeline
 from yolo_attn.live.letterbox import letterbox
 from yolo_attn.live.mailbox import Mailbox
+from yolo_attn.live.options import LiveOptions
 from yolo_attn.live.record import JsonLines, Recorder
 from yolo_attn.live.results import Result
 from yolo_attn.live.sources import camera_name, open_sources
@@ -32,9 +33,8 @@ class Watcher:
     """A running pipeline, with all that came out of it."""
 
     def __init__(self, model: Path, *urls: str, **options):
-        defaults = {"imgsz": None, "conf": 0.25, "iou": 0.7, "max_det": 300, "classes": None, "device": "cpu"}
-        defaults |= {"vid_stride": 1, "stream_buffer": None, "threads": 1}
-        self.pipeline = open_pipeline(str(model), list(urls), **(defaults | options))
+        defaults = {"device": "cpu", "threads": 1}
+        self.pipeline = open_pipeline(LiveOptions(str(model), list(urls), **(defaults | options)))
         self.sources = self.pipeline.sources
         self.seen: list[tuple[int, int, tuple[int, int], float]] = []  # source, number, size, lag
         self._thread = threading.Thread(target=self._read, daemon=True)

@@ -516,7 +516,7 @@ def test_the_totals_are_the_models():
         (["add", "yolo26n.yaml", "cbam", "reduction=x"], "must be a whole number"),
         (["show", "nope.yaml"], "'nope.yaml' does not exist"),
         (["show", "yolo26n.yaml", "-o", "my.jpg"], "write -o my.svg, my.png or my.pdf"),
-        (["show", "yolo26n.yaml", "imgsz=big"], "imgsz must be a number"),
+        (["show", "yolo26n.yaml", "imgsz=big"], "imgsz must be a whole number from 32 to 8192, got 'big'"),
     ],
 )
 def test_what_is_typed_wrong_is_one_line(arguments, message, capsys):
