@@ -5,23 +5,23 @@ from torch import nn
 
 from yolo_attn import registry
 
-OPTIONS = {
-    "GAM": [{}, {"reduction": 8}, {"groups": 4}, {"channel_sigmoid": False}],
-    "CBAM": [{}, {"reduction": 8, "kernel_size": 3}],
-    "ECA": [{}, {"kernel_size": 7}],
-    "CoordAtt": [{}, {"reduction": 4}],
-    "SE": [{}, {"bias": False}],
-    "BAM": [{}, {"reduction": 4, "dilation": 2}, {"product": True}],
-    "TripletAttention": [{}, {"kernel_size": 3}, {"spatial": False}],
-    "GSoP": [{}, {"dimension": 8}, {"position": True}],
-    "SRM": [{}],
-    "GCT": [{}, {"l1": True}],
-    "FcaNet": [{}, {"frequencies": 4, "reduction": 4}, {"size": 14}],
-    "EncNet": [{}, {"codes": 8}],
-    "BiAttention": [{}, {"reduction": 4}],
-    "NonLocal": [{}, {"reduction": 4}],
+FURTHER = {  # beside the defaults
+    "GAM": [{"reduction": 8}, {"groups": 4}, {"channel_sigmoid": False}],
+    "CBAM": [{"reduction": 8, "kernel_size": 3}],
+    "ECA": [{"kernel_size": 7}],
+    "CoordAtt": [{"reduction": 4}],
+    "SE": [{"bias": False}],
+    "BAM": [{"reduction": 4, "dilation": 2}, {"product": True}],
+    "TripletAttention": [{"kernel_size": 3}, {"spatial": False}],
+    "GSoP": [{"dimension": 8}, {"position": True}],
+    "GCT": [{"l1": True}],
+    "FcaNet": [{"frequencies": 4, "reduction": 4}, {"size": 14}],
+    "EncNet": [{"codes": 8}],
+    "BiAttention": [{"reduction": 4}],
+    "NonLocal": [{"reduction": 4}],
 }
-CASES = [(info.name, options) for info in registry.OPERATORS for options in OPTIONS[info.name]]
+OPTIONS = {name: [{}, *FURTHER.get(name, [])] for name in registry.names()}
+CASES = [(name, options) for name, sets in OPTIONS.items() for options in sets]
 IDS = [name + "".join(f"-{key}={value}" for key, value in options.items()) for name, options in CASES]
 
 
