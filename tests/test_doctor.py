@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.test_packaging import create_environment, see_running_packages
+from tests.support.environments import create_environment, see_running_packages
 from yolo_attn import __version__, boot, cli, doctor, upstream
 from yolo_attn.upstream import version
 
