@@ -1,4 +1,4 @@
-"""The `yolo-attn` command: `doctor` in real environments in order and out of order, and what the command line reads."""
+"""`yolo-attn doctor` in real environments, in order and out of order."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.test_packaging import create_environment, see_running_packages
+from tests.support.environments import create_environment, see_running_packages
 from yolo_attn import __version__, boot, doctor, upstream
 from yolo_attn.upstream import version
 

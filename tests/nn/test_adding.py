@@ -51,8 +51,7 @@ INFO = AttentionInfo(
 LINE = "from yolo_attn.nn.toy import Toy as Toy\n"
 FORMULA = """
 import numpy as np
-from tests.support.operators import make
-from tests.nn.test_contract import images
+from tests.support.operators import images, make
 
 x, toy = images(), make("Toy", {})
 weight, bias = (value.detach().double().numpy().reshape(-1, 1, 1) for value in toy.scale.parameters())

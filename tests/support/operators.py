@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from yolo_attn import registry
+from yolo_attn.tolerance import TOLERANCE
 
 FURTHER = {  # beside the defaults
     "GAM": [{"reduction": 8}, {"groups": 4}, {"channel_sigmoid": False}],
@@ -38,3 +39,15 @@ def make(name: str, options: dict, channels: int = 32, seed: int = 0) -> nn.Modu
                 norm.running_var.uniform_(0.5, 2)
                 norm.weight.uniform_(0.5, 1.5)
     return module.eval()
+
+
+def images(batch: int = 2, channels: int = 32, size: tuple[int, int] = (7, 13), seed: int = 1) -> torch.Tensor:
+    """Returns the same random maps each time."""
+    return torch.randn(batch, channels, *size, generator=torch.Generator().manual_seed(seed))
+
+
+def assert_close(got: torch.Tensor, want: torch.Tensor, dtype: str = "float32") -> None:
+    """Compares within the tolerance of `dtype`."""
+    assert got.shape == want.shape
+    largest = (got.double() - want.double()).abs().max() / max(1.0, want.double().abs().max())
+    assert largest <= TOLERANCE[dtype], f"error {largest:.1e}"
