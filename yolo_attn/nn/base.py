@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from yolo_attn.errors import AttentionError
+from yolo_attn.nn.layers import never_in_place
 
 
 class Attention(nn.Module):
@@ -107,9 +108,10 @@ class Attention(nn.Module):
         return ", ".join([str(self.channels), *options, *(["start=identity"] if self.blend is not None else [])])
 
     def __setstate__(self, state: dict) -> None:
-        """Reads a pickle from before `blend`."""
+        """Reads a pickle from before `blend`, and from before activations that never write in place."""
         super().__setstate__(state)
         self._parameters.setdefault("blend", None)
+        never_in_place(self)
 
 
 class Deployed(nn.Module):
@@ -125,6 +127,11 @@ class Deployed(nn.Module):
 
     def extra_repr(self) -> str:
         return self.source
+
+    def __setstate__(self, state: dict) -> None:
+        """Reads a pickle from before activations that never write in place."""
+        super().__setstate__(state)
+        never_in_place(self)
 
 
 class BlendedGate(nn.Module):

@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.nn.layers import BatchNorm2d, Hardswish, fold
 from yolo_attn.ops.choice import kernels
 from yolo_attn.ops.reduce import mean, outer
 
@@ -38,7 +38,7 @@ class CoordAtt(Attention):
         hidden = max(8, channels // reduction)
         self.conv1 = nn.Conv2d(channels, hidden, 1)
         self.bn1 = BatchNorm2d(hidden)
-        self.act = nn.Hardswish()
+        self.act = Hardswish()
         self.conv_h = nn.Conv2d(hidden, channels, 1)
         self.conv_w = nn.Conv2d(hidden, channels, 1)
 

@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d
+from yolo_attn.nn.layers import BatchNorm2d, ReLU
 from yolo_attn.nn.shared import affine, fold_all, root_sum_square
 
 
@@ -44,7 +44,7 @@ class EncNet(Attention):
         if loss_weight < 0:
             raise AttentionError(f"EncNet's loss_weight is 0 or more, got {loss_weight}; set {{loss_weight: 0.2}}")
         self.codes, self.loss_weight = codes, loss_weight
-        self.project = nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), BatchNorm2d(channels), nn.ReLU())
+        self.project = nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), BatchNorm2d(channels), ReLU())
         # Points in space, no linear map: with two dimensions only, the optimizer MuSGD would orthogonalise them.
         bound = (codes * channels) ** -0.5
         self.codewords = nn.Parameter(torch.empty(1, codes, channels).uniform_(-bound, bound))

@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels, mixed
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d, PickChannels, ShuffleChannels, bottleneck, fold
+from yolo_attn.nn.layers import BatchNorm2d, PickChannels, ReLU, ShuffleChannels, bottleneck, fold
 from yolo_attn.ops.choice import asked, kernels
 
 KERNEL_WIDTH = 256  # hidden channels that the Triton kernel can hold; a wider perceptron stays PyTorch's
@@ -50,7 +50,7 @@ class GAM(Attention):
         self.channel_attention = bottleneck(channels, hidden)
         if channel_sigmoid:
             self.channel_attention.append(nn.Sigmoid())
-        relu = nn.ReLU() if groups == 1 else nn.Sequential(nn.ReLU(), ShuffleChannels(groups))
+        relu = ReLU() if groups == 1 else nn.Sequential(ReLU(), ShuffleChannels(groups))
         self.spatial_attention = nn.Sequential(
             nn.Conv2d(channels, hidden, 7, padding=3, groups=groups),
             BatchNorm2d(hidden),
@@ -78,7 +78,7 @@ class GAM(Attention):
     def deploy_gates(self) -> list[nn.Module]:
         conv1, norm1, relu, conv2, norm2, sigmoid = self.spatial_attention
         if self.groups > 1:
-            relu = nn.Sequential(nn.ReLU(), PickChannels.shuffled(self.channels // self.reduction, self.groups))
+            relu = nn.Sequential(ReLU(), PickChannels.shuffled(self.channels // self.reduction, self.groups))
         spatial = nn.Sequential(fold(conv1, norm1), relu, fold(conv2, norm2), sigmoid)
         return [self.channel_attention, spatial]
 

@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d
+from yolo_attn.nn.layers import BatchNorm2d, ReLU
 from yolo_attn.nn.shared import affine, average_matrix, capped, fold_all
 
 GRID = 8  # the position form pools the map to GRID × GRID
@@ -72,7 +72,7 @@ class ChannelGate(nn.Module):
 
     def __init__(self, channels: int, dimension: int):
         super().__init__()
-        self.reduce = nn.Sequential(nn.ReLU(), nn.Conv2d(channels, dimension, 1), BatchNorm2d(dimension), nn.ReLU())
+        self.reduce = nn.Sequential(ReLU(), nn.Conv2d(channels, dimension, 1), BatchNorm2d(dimension), ReLU())
         self.excite = nn.Sequential(*row_filters(dimension), nn.Conv2d(4 * dimension, channels, 1), nn.Sigmoid())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -89,10 +89,10 @@ class PositionGate(nn.Module):
 
     def __init__(self, channels: int, dimension: int):
         super().__init__()
-        self.reduce = nn.Sequential(nn.ReLU(), nn.Conv2d(channels, dimension, 1), BatchNorm2d(dimension))
+        self.reduce = nn.Sequential(ReLU(), nn.Conv2d(channels, dimension, 1), BatchNorm2d(dimension))
         cells = GRID * GRID
         self.excite = nn.Sequential(
-            *row_filters(cells), nn.ReLU(), nn.Conv2d(4 * cells, cells, 1), nn.Sigmoid(), nn.PixelShuffle(GRID)
+            *row_filters(cells), ReLU(), nn.Conv2d(4 * cells, cells, 1), nn.Sigmoid(), nn.PixelShuffle(GRID)
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

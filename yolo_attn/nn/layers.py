@@ -22,6 +22,35 @@ class BatchNorm2d(nn.BatchNorm2d):
         return super().forward(x)
 
 
+class ReLU(nn.Module):
+    """max(x, 0), always as a new tensor.
+
+    torch's own has a switch `inplace`, and Ultralytics turns on every such switch of a checkpoint that it loads. An
+    activation on an operator's input would then rewrite the map that the operator multiplies, and other rows read.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.relu()
+
+
+class Hardswish(nn.Module):
+    """x · min(max(x + 3, 0), 6) / 6, always as a new tensor, as `ReLU`."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.hardswish(x)
+
+
+NEVER_IN_PLACE: dict[type[nn.Module], type[nn.Module]] = {nn.ReLU: ReLU, nn.Hardswish: Hardswish}
+
+
+def never_in_place(module: nn.Module) -> None:
+    """Replaces torch's activations within `module` by ours: those of a pickle from before ours."""
+    for parent in module.modules():
+        for name, child in parent.named_children():
+            if type(child) in NEVER_IN_PLACE:
+                setattr(parent, name, NEVER_IN_PLACE[type(child)]())
+
+
 def fold(conv: Any, norm: Any) -> nn.Conv2d:
     """Returns the convolution that equals `conv` followed by the batch norm `norm` in evaluation."""
     return fuse_conv_bn_eval(conv, norm)
@@ -29,9 +58,7 @@ def fold(conv: Any, norm: Any) -> nn.Conv2d:
 
 def bottleneck(channels: int, hidden: int, bias: bool = True) -> nn.Sequential:
     """Returns the two-layer perceptron over channels, as 1×1 convolutions: channels → hidden → ReLU → channels."""
-    return nn.Sequential(
-        nn.Conv2d(channels, hidden, 1, bias=bias), nn.ReLU(), nn.Conv2d(hidden, channels, 1, bias=bias)
-    )
+    return nn.Sequential(nn.Conv2d(channels, hidden, 1, bias=bias), ReLU(), nn.Conv2d(hidden, channels, 1, bias=bias))
 
 
 class ShuffleChannels(nn.Module):

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.nn.layers import BatchNorm2d, ReLU, fold
 from yolo_attn.ops.reduce import RootSumSquare
 
 
@@ -64,4 +64,4 @@ def conv_norm_relu(inputs: int, outputs: int, kernel_size: int = 1, dilation: in
     """Returns a convolution that keeps the map's size, a batch norm and a ReLU."""
     padding = kernel_size // 2 * dilation
     conv = nn.Conv2d(inputs, outputs, kernel_size, padding=padding, dilation=dilation)
-    return [conv, BatchNorm2d(outputs), nn.ReLU()]
+    return [conv, BatchNorm2d(outputs), ReLU()]
