@@ -82,14 +82,6 @@ class GAM(Attention):
         spatial = nn.Sequential(fold(conv1, norm1), relu, fold(conv2, norm2), sigmoid)
         return [self.channel_attention, spatial]
 
-    def _load_from_state_dict(self, state_dict, prefix, *args):
-        """Takes the perceptron of the copied file too, whose Linear weights are 2-D."""
-        for layer in ("0", "2"):
-            key = f"{prefix}channel_attention.{layer}.weight"
-            if key in state_dict and state_dict[key].ndim == 2:
-                state_dict[key] = state_dict[key][:, :, None, None]
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
 
 INFO = AttentionInfo(
     name="GAM",

@@ -15,11 +15,16 @@ class BatchNorm2d(nn.BatchNorm2d):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.training and x.numel() == x.shape[1]:
-            return nn.functional.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        return super().forward(x)
+        return self.normalise(x, self.eps)
+
+    def normalise(self, x: torch.Tensor, eps: float) -> torch.Tensor:
+        """Returns `x` normalised, and learns its statistics in training."""
+        learns = self.training and x.numel() > x.shape[1]
+        if learns and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        return nn.functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, learns, self.momentum or 0.0, eps
+        )
 
 
 class ReLU(nn.Module):

@@ -41,6 +41,13 @@ def capped(x: torch.Tensor) -> torch.Tensor:
     return x.clamp(-32, 32) if x.dtype == torch.float16 else x
 
 
+def finite(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Returns `x` in `dtype`, in fp16 within what that can write: what follows has no infinities to add up."""
+    if dtype == torch.float16:
+        x = x.clamp(-65504, 65504)
+    return x.to(dtype)
+
+
 def affine(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns (a, b), with which `norm` is a · x + b in evaluation."""
     mean, variance = norm.running_mean, norm.running_var

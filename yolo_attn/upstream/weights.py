@@ -50,6 +50,7 @@ def load(self, weights, verbose=True):
     view = laid_out(source, self.model, pairs)
     with _Transferred(verbose) as transferred:
         _load(self, view)
+    follow(self, view)
     take_names(self, view)
     if verbose and transferred.items is not None:
         base = sum(map(base_tensors, self.model))
@@ -81,6 +82,15 @@ class _Transferred(logging.Filter):
 
     def __exit__(self, *_) -> None:
         LOGGER.removeFilter(self)
+
+
+def follow(model: Any, view: Any) -> None:
+    """Lets attention whose tensors came along take over what is no tensor, too."""
+    for layer, source in zip(model.model, view.model, strict=True):
+        theirs = operators(source)
+        for name, mine in operators(layer).items():
+            if isinstance(mine, Attention) and name in theirs:
+                mine.follow(theirs[name])
 
 
 def take_names(model: Any, view: Any) -> None:
