@@ -22,6 +22,8 @@ class GAM(Attention):
     the channels of each pixel with a sigmoid; Ms is conv 7×7 C→C/r, BN, ReLU, conv 7×7 C/r→C, BN, sigmoid.
     Names and order of the parameters follow the widely copied PyTorch file, so that its state dicts load.
 
+    Start: torch's, as in that file.
+
     Differs from the paper:
         - The perceptron is a pair of 1×1 convolutions: the same function without permuting the map.
         - `reduction` is 4, as that file has it. The paper sets "the same r as BAM", 16, which its parameter totals fit.

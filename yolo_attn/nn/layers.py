@@ -56,6 +56,20 @@ def never_in_place(module: nn.Module) -> None:
                 setattr(parent, name, NEVER_IN_PLACE[type(child)]())
 
 
+def draw_by_fan_out(module: nn.Module) -> None:
+    """Draws the weights of every convolution within `module` from N(0, 2 / (kernel · outputs)), as ResNets start."""
+    for conv in module.modules():
+        if isinstance(conv, nn.Conv2d):
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+
+
+def zero_biases(module: nn.Module) -> None:
+    """Sets the bias of every convolution within `module` to 0."""
+    for conv in module.modules():
+        if isinstance(conv, nn.Conv2d) and conv.bias is not None:
+            nn.init.zeros_(conv.bias)
+
+
 def fold(conv: Any, norm: Any) -> nn.Conv2d:
     """Returns the convolution that equals `conv` followed by the batch norm `norm` in evaluation."""
     return fuse_conv_bn_eval(conv, norm)

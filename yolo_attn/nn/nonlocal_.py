@@ -8,16 +8,18 @@ from torch import nn
 
 from yolo_attn.nn.base import Attention, Deployed, hidden_channels
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.nn.layers import BatchNorm2d, fold, zero_biases
 
 
 class NonLocal(Attention):
     """To each pixel a mean of all, weighed by likeness, is added: x + BN(W softmax(θ(x)ᵀ φ(x') / √c) g(x')).
 
     Wang et al., "Non-local Neural Networks", CVPR 2018, arXiv 1711.07971: the embedded Gaussian form, with the scale
-    1/√c of the authors' code (facebookresearch/video-nonlocal-net); x' is the map max-pooled 2×2. The batch norm
-    starts with weight 0, so the block starts as the identity, exactly; at that first step only the batch norm has a
-    gradient that is not 0. A residual, no gate: `gate` does not apply.
+    1/√c of the authors' code (facebookresearch/video-nonlocal-net); x' is the map max-pooled 2×2. A residual, no gate:
+    `gate` does not apply.
+
+    Start: the authors', weights drawn from N(0, 0.01²), biases 0, and the batch norm's weight 0, so the block starts as
+    the identity, exactly; at that first step only the batch norm has a gradient that is not 0.
 
     Cost: a table of H·W × H·W/4 weights for each image. PyTorch's fused attention does not keep it; an exported graph
     does, and so does training on CUDA with deterministic algorithms, Ultralytics' default, as the fused gradient there
@@ -25,7 +27,7 @@ class NonLocal(Attention):
     80×80, 655 MB at 160×160: put it at P5, or train with `deterministic=False`.
 
     Differs from the authors' code: an odd row or column at the edge is pooled by itself, where they drop it. So a map
-    of one pixel works. Weights start as torch's do, theirs with a deviation of 0.01.
+    of one pixel works.
 
     Args:
         channels: Channels C of the map.
@@ -44,6 +46,9 @@ class NonLocal(Attention):
         self.g = nn.Conv2d(channels, hidden, 1)
         self.out = nn.Conv2d(hidden, channels, 1)
         self.norm = BatchNorm2d(channels)
+        for conv in (self.theta, self.phi, self.g, self.out):
+            nn.init.normal_(conv.weight, std=0.01)
+        zero_biases(self)
         nn.init.zeros_(self.norm.weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
