@@ -4,15 +4,20 @@ import copy
 import io
 import pickle
 
+import onnxruntime
 import pytest
 import torch
 from torch import nn
 
+from benchmarks.graphs import rewritten
 from tests.support.operators import assert_close, images, make
 from tests.support.pasted import PastedEncNet, paste
+from yolo_attn.export.parity import error
+from yolo_attn.export.single import exported
 from yolo_attn.nn.encnet import EncNet
 from yolo_attn.nn.layers import BatchNorm2d
 from yolo_attn.nn.sumnorm import MapSize, SumNorm
+from yolo_attn.tolerance import TOLERANCE
 
 # As the layers lie in the authors' EncModule, with the classifier of its loss.
 OFFICIAL = {
@@ -81,6 +86,16 @@ def test_what_was_learnt_holds_for_maps_of_another_size(repeats):
     assert_close(module.deploy()(more), module(x).repeat(1, 1, *repeats), "float64")
 
 
+def test_an_exported_graph_knows_the_size_too():
+    module = trained().float()
+    model, _ = rewritten(exported(module.deploy(), (2, 8, 20, 20), dynamic=True))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for size in (20, 33):
+        x = maps(size).float()
+        (got,) = session.run(None, {"x": x.numpy()})
+        assert error(got, module(x).detach().numpy()) <= TOLERANCE["float32"]
+
+
 @pytest.mark.parametrize("size", [10, 20, 40])
 def test_training_on_maps_of_another_size_is_the_papers_too(size):
     """Also what it learns: sums of maps of 20 × 20 as they would be, instead of those of this size."""
@@ -139,8 +154,8 @@ def test_mixed_precision_sums_in_single(dtype):
         y = module(x.to(dtype))
     assert_close(y.float(), single(x), str(dtype).removeprefix("torch."))
     assert module.norm.running_var.dtype == torch.float32
-    error = (module.norm.running_var / single.norm.running_var - 1).abs().max()
-    assert error < 0.05  # in fp16 they would be infinite
+    off = (module.norm.running_var / single.norm.running_var - 1).abs().max()
+    assert off < 0.05  # in fp16 they would be infinite
 
 
 def as_in_0_1_0(module: EncNet) -> EncNet:
