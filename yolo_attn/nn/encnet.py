@@ -77,6 +77,18 @@ class EncNet(Attention):
             self.norm.__class__ = SumNorm
             self.norm.size = MapSize(self.codes)
 
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination._metadata[prefix[:-1]]["pixels"] = self.norm.size.pixels
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
+        codewords = state_dict.get(f"{prefix}encoding.3.codewords", state_dict.get(f"{prefix}codewords"))
+        if codewords is not None and codewords.ndim == 2:  # the authors'
+            self.norm.size.pixels = 0
+        elif local_metadata:  # as `state_dict` writes it; version 0.1.0 did not know of a size
+            self.norm.size.pixels = local_metadata.get("pixels", self.codes)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the context vector e, `(N, C)`."""
         x = self.project(x)

@@ -27,13 +27,11 @@ class SumNorm(BatchNorm2d):
 
     In training it is a batch norm. Its running statistics are of sums brought to the size of the maps that training
     began on, and so are, in evaluation, the sums of a map of another size; where no size is known, sums count as they
-    are. The size goes with pickles, deep copies and state dicts, there beside the tensors.
+    are. The size goes with pickles and deep copies.
 
     It stays in float32 when its network becomes half, as Ultralytics' checkpoints are: sums over 6400 pixels have
     variances beyond 65504.
     """
-
-    _version = 3  # torch's batch norms are 2; such statistics are of version 0.1.0, of K times the mean
 
     def __init__(self, channels: int):
         super().__init__(channels)
@@ -52,12 +50,3 @@ class SumNorm(BatchNorm2d):
             return tensor.to(moved.device) if moved.dtype in (torch.float16, torch.bfloat16) else moved
 
         return super()._apply(single_at_least, recurse)
-
-    def _save_to_state_dict(self, destination, prefix, keep_vars):
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination._metadata[prefix[:-1]]["pixels"] = self.size.pixels
-
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
-        if version := local_metadata.get("version"):
-            self.size.pixels = local_metadata["pixels"] if version >= self._version else self.num_features
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
