@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
-
 
 def machine(*packages: str) -> dict[str, str]:
     """Returns processor, Python and package versions as columns of a result row."""
@@ -15,11 +13,9 @@ def machine(*packages: str) -> dict[str, str]:
     return columns | {package: version(package) for package in ("yolo_attn", *packages)}
 
 
-def write_rows(name: str, rows: Iterable[dict]) -> Path:
-    """Writes `rows` as benchmarks/results/`name`.csv and returns the file."""
+def write_rows(file: Path, rows: Iterable[dict]) -> Path:
+    """Writes `rows` into a CSV file, which stands beside the script that measured them, and returns the file."""
     rows = list(rows)
-    file = RESULTS / f"{name}.csv"
-    file.parent.mkdir(exist_ok=True)
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()

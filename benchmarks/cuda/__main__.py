@@ -19,7 +19,7 @@ first is timed. Columns:
 Last comes one real training step of a yolov5s and a yolo26s with CBAM at 640 pixels, batch 16: forward, loss, backward,
 optimizer, in Ultralytics' mixed precision, with and without the kernels, in turns.
 
-What does not fit into the minutes is named and left out. Writes benchmarks/results/cuda.csv and cuda.png.
+What does not fit into the minutes is named and left out. Writes benchmarks/cuda/cuda.csv and cuda.png.
 """
 
 import argparse
@@ -28,16 +28,18 @@ import copy
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from benchmarks.bytes import IDEAL, ChannelPart
-from benchmarks.machine import RESULTS, machine, write_rows
+from benchmarks.cuda.bytes import IDEAL, ChannelPart
+from benchmarks.machine import machine, write_rows
 from tests.support.operators import make
 from tests.support.pasted import paste
 from yolo_attn.ops import choice
 
+FILE = Path(__file__).with_name("cuda.csv")
 OPERATORS = ("CBAM", "CoordAtt", "GAM channel part", "TripletAttention", "SE", "ECA")
 WITH_KERNELS = OPERATORS[:4]
 SHAPES = ((128, 80), (256, 40), (512, 20))
@@ -419,7 +421,7 @@ def draw(rows: list[dict]) -> None:
     figure.supxlabel(
         "device time of forward and backward over the ideal passes at a copy's speed, N = 32, channels last"
     )
-    figure.savefig(RESULTS / "cuda.png", dpi=110)
+    figure.savefig(FILE.with_suffix(".png"), dpi=110)
 
 
 def main() -> None:
@@ -454,7 +456,7 @@ def main() -> None:
     where = machine("torch", "triton", "ultralytics") | {"gpu": torch.cuda.get_device_name(device)}
     where |= {"cuda": torch.version.cuda or "", "driver": driver()}
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    file = write_rows("cuda", [{key: row.get(key, "") for key in columns} | where for row in rows])
+    file = write_rows(FILE, [{key: row.get(key, "") for key in columns} | where for row in rows])
     draw(rows)
     if left_out:
         print(f"\nno time was left for: {', '.join(left_out)}")

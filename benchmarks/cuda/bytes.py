@@ -1,21 +1,22 @@
 """Counts the bytes that every operator moves through memory in a training step, forward and backward. No GPU is needed.
 
-    python -m benchmarks.bytes                     # all operators, some minutes: compiling takes most of it
-    python -m benchmarks.bytes --operators CBAM SE
+    python -m benchmarks.cuda.bytes                     # all operators, some minutes: compiling takes most of it
+    python -m benchmarks.cuda.bytes --operators CBAM SE
 
 Three forms: the one that people paste, eager; ours, eager; ours under `torch.compile`, in channels first and last. The
 unit is S, one pass over the map x: a copy moves 2 S. Eager counts, for every ATen operation but views, the memory of
 its tensors, each once for reading or writing. Compiled is Inductor's own count of the buffers its kernels read and
 write, on its CPU schedule: CUDA may fuse a little otherwise. Neither knows of caches. `ideal` is reasoned on paper in
-benchmarks/notes-cuda.md, for the operators whose cost is the map and not convolutions.
+benchmarks/cuda/notes.md, for the operators whose cost is the map and not convolutions.
 
-Writes benchmarks/results/bytes.md when all operators were counted.
+Writes benchmarks/cuda/bytes.md when all operators were counted.
 """
 
 import argparse
 import copy
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from functorch.compile import make_boxed_func
@@ -23,11 +24,12 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.machine import RESULTS, machine
+from benchmarks.machine import machine
 from tests.support.operators import make
 from tests.support.pasted import paste
 from yolo_attn import registry
 
+FILE = Path(__file__).with_suffix(".md")
 BATCH, CHANNELS, SIZE = 2, 128, 40
 IDEAL = {"SE": (3, 4), "ECA": (3, 4), "CBAM": (4, 5), "CoordAtt": (3, 4), "TripletAttention": (3, 4)}
 IDEAL |= {"GAM channel part": (2.25, 3.25), "SRM": (3, 4), "GCT": (3, 4), "FcaNet": (3, 4)}
@@ -178,9 +180,8 @@ def main() -> None:
             f"Passes over the map in a training step, forward + backward, {CHANNELS} channels of {SIZE}×{SIZE}, batch "
             f"{BATCH}, float32. Counted by `python -m benchmarks.bytes`, not timed; the file says how. {where}."
         )
-        file = RESULTS / "bytes.md"
-        file.write_text("\n".join(["# Bytes", "", about, "", *lines, ""]), encoding="utf-8")
-        print(f"written to {file}")
+        FILE.write_text("\n".join(["# Bytes", "", about, "", *lines, ""]), encoding="utf-8")
+        print(f"written to {FILE}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m benchmarks.learning            # yolov5n, half of the images, ten epochs; two minutes a model on two cores
 
 One seed and few images: the curves show that every operator learns, not which one is better.
-Writes benchmarks/results/learning.csv and learning.png.
+Writes benchmarks/learning/learning.csv and learning.png.
 """
 
 import argparse
@@ -11,8 +11,10 @@ import csv
 import tempfile
 from pathlib import Path
 
-from benchmarks.machine import RESULTS, machine, write_rows
+from benchmarks.machine import machine, write_rows
 from yolo_attn.models import OPERATORS
+
+FILE = Path(__file__).with_name("learning.csv")
 
 
 def train(model: str, epochs: int, imgsz: int, device: str, folder: str) -> list[float]:
@@ -66,11 +68,11 @@ def main() -> None:
         for model, curve in curves.items()
         for epoch, value in enumerate(curve, 1)
     ]
-    draw(curves, RESULTS / "learning.png")
+    draw(curves, FILE.with_suffix(".png"))
     print(f"{'model':<20}" + "".join(f"{epoch:>7}" for epoch in range(1, options.epochs + 1)))
     for model, curve in curves.items():
         print(f"{model:<20}" + "".join(f"{value:>7.3f}" for value in curve))
-    print(f"mAP50 after each epoch, written to {write_rows('learning', rows)}")
+    print(f"mAP50 after each epoch, written to {write_rows(FILE, rows)}")
 
 
 if __name__ == "__main__":

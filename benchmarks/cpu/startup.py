@@ -1,4 +1,4 @@
-"""What the start-up hook adds to every start of Python: `python -m benchmarks.startup [--editable]`.
+"""What the start-up hook adds to every start of Python: `python -m benchmarks.cpu.startup [--editable]`.
 
 The wheel is installed alone in a new environment, and `python -c pass` is timed there with its start-up files in place
 and with them moved away: all else, down to the listing of site-packages, is the same. The variants take turns, in
@@ -26,6 +26,7 @@ from benchmarks.machine import processor, write_rows
 from tests.support import environments as packaging
 from tests.support.environments import Environment
 
+FILE = Path(__file__).with_suffix(".csv")
 LIMIT_MS = 1.0  # what the wheel's hook may add, median
 WARM_UP = 5  # rounds that are not counted
 IMPORT_TIMES = 20  # runs with -X importtime
@@ -138,7 +139,7 @@ def main() -> int:
             packaging.install_editable(environment, Path(folder) / "sources", Path(folder) / "tools")
             table += rows(EDITABLE, measure(environment, EDITABLE, arguments.rounds))
     versions = {"yolo_attn": wheel.name.split("-")[1], **machine()}
-    write_rows("startup", [row | versions for row in table])
+    write_rows(FILE, [row | versions for row in table])
     for row in table:
         print(
             f"{row['install']:<10}{row['variant']:<22}{row['median_ms']:>8.2f} ms   added to {row['compared_to']}: "

@@ -1,6 +1,6 @@
 """Counts parameters and multiply-accumulates of every operator where its paper puts it, beside the published counts.
 
-    python -m benchmarks.paper_tables        # writes benchmarks/results/paper_tables.md; a test renders it again
+    python -m benchmarks.cpu.paper_tables        # writes benchmarks/cpu/paper_tables.md; a test renders it again
 
 Nothing is computed: the networks are torchvision's on the meta device. Published figures stand in published.csv, only
 with the place they were read at; a figure that nobody looked up is said to be missing, not filled in from memory.
@@ -22,10 +22,10 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.networks import BASES, PLACEMENTS
+from benchmarks.cpu.networks import BASES, PLACEMENTS
 from yolo_attn import registry
 
-FILE = Path(__file__).parent / "results" / "paper_tables.md"
+FILE = Path(__file__).with_suffix(".md")
 MISSING = "not verified here"
 
 

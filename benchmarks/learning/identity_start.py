@@ -1,10 +1,10 @@
 """Shows what putting attention into a trained network does to it before any further training, mAP50-95 at step 0.
 
-    python -m benchmarks.identity_start      # yolov5n, ten epochs at 160 pixels; about five minutes on two cores
+    python -m benchmarks.learning.identity_start   # yolov5n, ten epochs at 160 pixels; about five minutes on two cores
 
 A base is trained on the built-in set. Each operator is put into its backbone twice, the base's weights are loaded, and
 both are validated as they are: one starts as the identity (what `pretrained=` does), one as its paper initialises it.
-Writes benchmarks/results/identity_start.csv.
+Writes benchmarks/learning/identity_start.csv.
 """
 
 import argparse
@@ -15,9 +15,11 @@ from pathlib import Path
 import yaml
 
 import yolo_attn
-from benchmarks.machine import RESULTS, machine, write_rows
+from benchmarks.machine import machine, write_rows
 from yolo_attn import registry
 from yolo_attn.surgery.rows import STARTS
+
+FILE = Path(__file__).with_suffix(".csv")
 
 
 def put_in(base: dict, operator: str, start: str) -> dict:
@@ -35,7 +37,7 @@ def accuracy(yolo, imgsz: int, device: str, folder: str) -> float:
 
 def markdown() -> str:
     """Returns the written results as a Markdown table."""
-    with (RESULTS / "identity_start.csv").open() as stream:
+    with FILE.open() as stream:
         base, *rows = csv.DictReader(stream)
     lines = ["| put in | start: identity | start: paper |", "|---|---|---|"]
     lines.append(f"| nothing | {base['mAP50-95']} | {base['mAP50-95']} |")
@@ -72,7 +74,7 @@ def main() -> None:
                 model = YOLO(file).load(weights)
                 table.append({"operator": operator, "start": start, "mAP50-95": accuracy(model, *settings, folder)})
     where = machine("ultralytics", "torch") | {"base": options.base, "epochs": options.epochs, "imgsz": options.imgsz}
-    file = write_rows("identity_start", [row | where for row in table])
+    file = write_rows(FILE, [row | where for row in table])
     print(f"{markdown()}\nwritten to {file}")
 
 

@@ -9,7 +9,7 @@ rounds go over all files in turn, so that a busy machine slows all of them. `own
 network, from ONNX Runtime's profiler on one thread: its nodes, and the changes of layout that the network without it
 has not.
 
-Writes benchmarks/results/deploy.csv (deploy_cuda.csv) and docs/deploy.png.
+Writes benchmarks/deploy/deploy.csv (deploy_cuda.csv) and docs/deploy.png.
 """
 
 import argparse
@@ -37,6 +37,7 @@ from yolo_attn.export import runtime
 from yolo_attn.export.layers import layer_of
 from yolo_attn.nn import Attention
 
+FILE = Path(__file__).with_name("deploy.csv")
 BASES = ("yolov5s", "yolo26n")
 VARIANTS: dict[str, tuple[str, dict]] = {
     "GAM": ("gam", {}),
@@ -48,7 +49,7 @@ VARIANTS: dict[str, tuple[str, dict]] = {
 LIGHTER = {"GAM groups=4": ("gam", {"groups": 4}), "GAM reduction=16": ("gam", {"reduction": 16})}
 SHAPE = (1, 3, 640, 640)
 BARS = {"ECA": 1.9, "SE": 1.7, "CBAM": 1.4, "CoordAtt": 1.3, "GAM": 1.0}
-CHART = Path(__file__).parents[1] / "docs" / "deploy.png"
+CHART = Path(__file__).parents[2] / "docs" / "deploy.png"
 
 
 def export(
@@ -225,7 +226,9 @@ def main() -> None:
                 **row
             )
         )
-    file = write_rows("deploy" if arguments.device == "cpu" else "deploy_cuda", [row | where for row in rows])
+    file = write_rows(
+        FILE if arguments.device == "cpu" else FILE.with_stem("deploy_cuda"), [row | where for row in rows]
+    )
     if arguments.device == "cpu":
         chart(rows)
     print(f"written to {file}")

@@ -1,4 +1,4 @@
-"""Ten minutes of a camera that fails every few seconds: `python -m benchmarks.soak model.onnx [--minutes 10]`.
+"""Ten minutes of a camera that fails every few seconds: `python -m benchmarks.live.soak model.onnx [--minutes 10]`.
 
 Two loopback cameras send MJPEG at 30 frames per second. One is left alone; the other stalls, vanishes, sends broken
 JPEGs, changes its size or sends ten times as fast, one fault after the other. What is measured: that nothing raises,
@@ -22,6 +22,7 @@ from yolo_attn.live import open_pipeline
 from yolo_attn.live.annotate import annotate
 from yolo_attn.live.options import LiveOptions
 
+FILE = Path(__file__).with_suffix(".csv")
 FAULT_SECONDS, BETWEEN_SECONDS = 2.5, 2.0
 
 
@@ -110,7 +111,7 @@ def main() -> None:
     common |= {"frames of the faulty camera": counts[0]}
     common |= {"frames of the healthy camera": counts[1], "healthy camera frames/s": round(counts[1] / seconds, 1)}
     rows = [row | common | machine("onnxruntime-gpu", "opencv-python", "numpy") for row in rows]
-    print(write_rows("soak", rows).read_text(), *raised, sep="\n")
+    print(write_rows(FILE, rows).read_text(), *raised, sep="\n")
 
 
 if __name__ == "__main__":

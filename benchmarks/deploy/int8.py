@@ -1,14 +1,14 @@
 """What INT8 costs in mAP and gains in time: without attention, and with GAM, CBAM, ECA and CoordAtt.
 
-    python -m benchmarks.int8                       # trains first: an hour on two cores
-    python -m benchmarks.int8 checkpoints=folder    # with base.pt, gam.pt, … of an earlier run
+    python -m benchmarks.deploy.int8                       # trains first: an hour on two cores
+    python -m benchmarks.deploy.int8 checkpoints=folder    # with base.pt, gam.pt, … of an earlier run
 
 Accuracy: yolov5n, 20 epochs on the built-in set at 160 pixels, and for each operator 5 more epochs from those weights
 with the attention before the head; FP32 and INT8 files validated in ONNX Runtime. Calibrated on 64 training images, so
 that no image of the validation is among them. Speed: yolov5s at 640 pixels, one thread, FP32 and INT8 in turn.
 
 The network without attention goes through the same quantizer, as the stock exporter's INT8 keeps SiLU in float and is
-slower than FP32. Writes benchmarks/results/int8.csv.
+slower than FP32. Writes benchmarks/deploy/int8.csv.
 """
 
 import logging
@@ -30,6 +30,7 @@ from ultralytics.utils.patches import imread
 from benchmarks.machine import machine, write_rows
 from yolo_attn.export import int8
 
+FILE = Path(__file__).with_suffix(".csv")
 OPERATORS = ("gam", "cbam", "eca", "coordatt")
 TRAINED, LARGE = 160, 640
 ROUNDS = 10
@@ -123,7 +124,7 @@ def main() -> None:
                  "faster": round(slow / fast, 2)} | where
             )  # fmt: skip
             print("{attention:<9} mAP50-95 {fp32_map} -> {int8_map}  {faster}x".format(**rows[-1]), flush=True)
-    print(f"written to {write_rows('int8', rows)}")
+    print(f"written to {write_rows(FILE, rows)}")
 
 
 if __name__ == "__main__":

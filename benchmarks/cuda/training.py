@@ -1,15 +1,15 @@
 """Trains with every operator on a GPU, as `yolo train` does it, and beside it on the CPU: losses, epoch by epoch.
 
-    python -m benchmarks.cuda_training                     # all operators, one GPU; most minutes are the CPU's
-    python -m benchmarks.cuda_training --compile           # with compile=True on the GPU
-    python -m benchmarks.cuda_training --device 0,1        # DDP
-    YOLO_ATTN_IMPL=triton python -m benchmarks.cuda_training --operators CBAM CoordAtt GAM TripletAttention
+    python -m benchmarks.cuda.training                     # all operators, one GPU; most minutes are the CPU's
+    python -m benchmarks.cuda.training --compile           # with compile=True on the GPU
+    python -m benchmarks.cuda.training --device 0,1        # DDP
+    YOLO_ATTN_IMPL=triton python -m benchmarks.cuda.training --operators CBAM CoordAtt GAM TripletAttention
 
 yolov5n on an eighth of the built-in set, from scratch and from one seed, in Ultralytics' defaults: on the GPU mixed
 precision, channels last and deterministic algorithms. The CPU trains in float32 with the same batches, so the curves
 are close and not equal. PyTorch's warnings about algorithms that are not deterministic are counted.
 
-Writes benchmarks/results/cuda_training.csv.
+Writes benchmarks/cuda/training.csv.
 """
 
 import argparse
@@ -24,6 +24,7 @@ import torch
 from benchmarks.machine import machine, write_rows
 from yolo_attn import registry
 
+FILE = Path(__file__).with_suffix(".csv")
 LOSSES = ("train/box_loss", "train/cls_loss", "train/dfl_loss")
 
 
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     if not torch.cuda.is_available():
-        raise SystemExit("benchmarks.cuda_training needs an NVIDIA GPU")
+        raise SystemExit("benchmarks.cuda.training needs an NVIDIA GPU")
     where = machine("ultralytics", "torch") | {"gpu": torch.cuda.get_device_name()}
     where |= {"compile": str(options.compile), "implementation": os.environ.get("YOLO_ATTN_IMPL", "auto")}
     rows = []
@@ -68,7 +69,7 @@ def main() -> None:
                     rows.append({"operator": operator, "device": device, "epoch": epoch, **row, "warnings": count})
                 print(f"{operator:<18}{device:<6}" + "  ".join("/".join(row.values()) for row in losses), flush=True)
             print(f"{operator:<18}warnings about determinism: {warned}")
-    print(f"box/cls/dfl losses, written to {write_rows('cuda_training', [row | where for row in rows])}")
+    print(f"box/cls/dfl losses, written to {write_rows(FILE, [row | where for row in rows])}")
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.machine import RESULTS, machine, write_rows
+from benchmarks.machine import machine, write_rows
 from yolo_attn.live.options import LiveOptions
 
+FILE = Path(__file__).with_name("live.csv")
 FRAMES = 40  # of the video
 LAG_SECONDS = 20.0
 Moment = tuple[float, float]
@@ -214,7 +215,7 @@ def lag(model: Path, imgsz: int, threads: int) -> dict:
 
 
 def main() -> None:
-    """Measures, prints and writes benchmarks/results/live.csv."""
+    """Measures, prints and writes benchmarks/live/live.csv."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--work", nargs=5, help=argparse.SUPPRESS)
@@ -244,8 +245,8 @@ def main() -> None:
             print(rows[-1], flush=True)
     columns = dict.fromkeys(key for row in rows for key in row)
     common = machine("ultralytics", "torch", "onnxruntime-gpu", "opencv-python", "numpy")
-    write_rows("live", [{key: row.get(key, "") for key in columns} | common for row in rows])
-    print(RESULTS / "live.csv")
+    file = write_rows(FILE, [{key: row.get(key, "") for key in columns} | common for row in rows])
+    print(file)
     return None
 
 
