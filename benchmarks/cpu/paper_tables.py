@@ -109,7 +109,7 @@ AUTHORS = dict(read("authors.csv"))
 HEAD = """\
 # Parameters and multiply-accumulates, ours and published
 
-Written by `python -m benchmarks.paper_tables`; a test renders it again. One image, 224×224 unless said otherwise.
+Written by `python -m benchmarks.cpu.paper_tables`; a test renders it again. One image, 224×224 unless said otherwise.
 
 - **M** is 10⁶ parameters, **G** is 10⁹ multiply-accumulates (MACs). Ultralytics prints GFLOPs: twice the MACs.
 - *MACs* counts convolutions, linear layers and matrix products, no batch norm, activation or addition. *With passes*

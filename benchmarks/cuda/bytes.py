@@ -178,7 +178,7 @@ def main() -> None:
         where = ", ".join(f"{key} {value}" for key, value in machine("torch").items())
         about = (
             f"Passes over the map in a training step, forward + backward, {CHANNELS} channels of {SIZE}×{SIZE}, batch "
-            f"{BATCH}, float32. Counted by `python -m benchmarks.bytes`, not timed; the file says how. {where}."
+            f"{BATCH}, float32. Counted by `python -m benchmarks.cuda.bytes`, not timed; the file says how. {where}."
         )
         FILE.write_text("\n".join(["# Bytes", "", about, "", *lines, ""]), encoding="utf-8")
         print(f"written to {FILE}")

@@ -21,7 +21,7 @@ FILE = Path(__file__).with_suffix(".md")
 HEAD = """# ONNX nodes of each operator
 
 At 64 channels, opset 18, after onnxslim. "Dynamic" leaves batch, height and width open. Pasted is the form people copy
-today, exported as it is. Rendered by `python -m benchmarks.nodes`.
+today, exported as it is. Rendered by `python -m benchmarks.deploy.nodes`.
 
 | operator | pasted | ours | pasted, dynamic | ours, dynamic | ours, for TensorRT |
 |---|---|---|---|---|---|
