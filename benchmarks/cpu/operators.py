@@ -241,9 +241,7 @@ def main() -> None:
     print(f"\n{summary(rows, names)}")
     if names == registry.names():  # no file for a part of them
         written = FILE if device.type == "cpu" else FILE.with_stem(f"operators-{device.type}")
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-        file = write_rows(written, [{key: row.get(key, "") for key in columns} | where for row in rows])
-        print(f"pasted time over ours, written to {file}")
+        print(f"pasted time over ours, written to {write_rows(written, rows, where)}")
 
 
 if __name__ == "__main__":

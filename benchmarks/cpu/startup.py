@@ -139,7 +139,7 @@ def main() -> int:
             packaging.install_editable(environment, Path(folder) / "sources", Path(folder) / "tools")
             table += rows(EDITABLE, measure(environment, EDITABLE, arguments.rounds))
     versions = {"yolo_attn": wheel.name.split("-")[1], **machine()}
-    write_rows(FILE, [row | versions for row in table])
+    write_rows(FILE, table, versions)
     for row in table:
         print(
             f"{row['install']:<10}{row['variant']:<22}{row['median_ms']:>8.2f} ms   added to {row['compared_to']}: "

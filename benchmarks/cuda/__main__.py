@@ -72,8 +72,7 @@ def main() -> None:
         rows += models.model_rows(model, device)
     where = machine("torch", "triton", "ultralytics") | {"gpu": torch.cuda.get_device_name(device)}
     where |= {"cuda": torch.version.cuda or "", "driver": driver()}
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    file = write_rows(FILE, [{key: row.get(key, "") for key in columns} | where for row in rows])
+    file = write_rows(FILE, rows, where)
     report.draw(rows, FILE.with_suffix(".png"))
     if left_out:
         print(f"\nno time was left for: {', '.join(left_out)}")

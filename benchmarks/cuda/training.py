@@ -69,7 +69,7 @@ def main() -> None:
                     rows.append({"operator": operator, "device": device, "epoch": epoch, **row, "warnings": count})
                 print(f"{operator:<18}{device:<6}" + "  ".join("/".join(row.values()) for row in losses), flush=True)
             print(f"{operator:<18}warnings about determinism: {warned}")
-    print(f"box/cls/dfl losses, written to {write_rows(FILE, [row | where for row in rows])}")
+    print(f"box/cls/dfl losses, written to {write_rows(FILE, rows, where)}")
 
 
 if __name__ == "__main__":

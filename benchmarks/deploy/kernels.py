@@ -80,7 +80,7 @@ def main() -> None:
         for row in measure(name):
             rows.append(row)
             print("{operator:<18}{place:<9}{shapes:<9}{pasted:>4} -> {ours}".format(**row), flush=True)
-    print(f"written to {write_rows(FILE, [row | where for row in rows])}")
+    print(f"written to {write_rows(FILE, rows, where)}")
 
 
 if __name__ == "__main__":

@@ -62,17 +62,17 @@ def main() -> None:
         curves = {
             model: train(f"{model}.yaml", options.epochs, options.imgsz, options.device, folder) for model in models
         }
-    where = machine("ultralytics", "torch") | {"device": options.device, "imgsz": options.imgsz}
     rows = [
-        {"model": model, "epoch": epoch, "mAP50": round(value, 4)} | where
+        {"model": model, "epoch": epoch, "mAP50": round(value, 4)}
         for model, curve in curves.items()
         for epoch, value in enumerate(curve, 1)
     ]
+    where = machine("ultralytics", "torch") | {"device": options.device, "imgsz": options.imgsz}
     draw(curves, FILE.with_suffix(".png"))
     print(f"{'model':<20}" + "".join(f"{epoch:>7}" for epoch in range(1, options.epochs + 1)))
     for model, curve in curves.items():
         print(f"{model:<20}" + "".join(f"{value:>7.3f}" for value in curve))
-    print(f"mAP50 after each epoch, written to {write_rows(FILE, rows)}")
+    print(f"mAP50 after each epoch, written to {write_rows(FILE, rows, where)}")
 
 
 if __name__ == "__main__":

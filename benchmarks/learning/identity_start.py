@@ -74,7 +74,7 @@ def main() -> None:
                 model = YOLO(file).load(weights)
                 table.append({"operator": operator, "start": start, "mAP50-95": accuracy(model, *settings, folder)})
     where = machine("ultralytics", "torch") | {"base": options.base, "epochs": options.epochs, "imgsz": options.imgsz}
-    file = write_rows(FILE, [row | where for row in table])
+    file = write_rows(FILE, table, where)
     print(f"{markdown()}\nwritten to {file}")
 
 

@@ -46,10 +46,8 @@ def main() -> None:
         for imgsz in (160, 320):
             rows.append(lag(models[imgsz], imgsz, 1))
             print(rows[-1], flush=True)
-    columns = dict.fromkeys(key for row in rows for key in row)
-    common = machine("ultralytics", "torch", "onnxruntime-gpu", "opencv-python", "numpy")
-    file = write_rows(FILE, [{key: row.get(key, "") for key in columns} | common for row in rows])
-    print(file)
+    where = machine("ultralytics", "torch", "onnxruntime-gpu", "opencv-python", "numpy")
+    print(write_rows(FILE, rows, where))
 
 
 if __name__ == "__main__":

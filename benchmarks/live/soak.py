@@ -110,8 +110,8 @@ def main() -> None:
     common |= {"memory slope MB/min": round(slope, 3), "in the second half": round(last, 3)}
     common |= {"frames of the faulty camera": counts[0]}
     common |= {"frames of the healthy camera": counts[1], "healthy camera frames/s": round(counts[1] / seconds, 1)}
-    rows = [row | common | machine("onnxruntime-gpu", "opencv-python", "numpy") for row in rows]
-    print(write_rows(FILE, rows).read_text(), *raised, sep="\n")
+    common |= machine("onnxruntime-gpu", "opencv-python", "numpy")
+    print(write_rows(FILE, rows, common).read_text(), *raised, sep="\n")
 
 
 if __name__ == "__main__":

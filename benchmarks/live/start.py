@@ -83,7 +83,7 @@ def main() -> None:
         )
     ]
     common = {"full over edge, time": round(ratio, 1)} | machine("torch", "ultralytics", "onnxruntime-gpu")
-    print(write_rows(FILE, [row | common for row in rows]).read_text())
+    print(write_rows(FILE, rows, common).read_text())
 
 
 if __name__ == "__main__":
