@@ -34,6 +34,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks import arguments
 from benchmarks.machine import machine, write_rows
 from tests.support.operators import make
 from tests.support.pasted import paste
@@ -212,7 +213,7 @@ def summary(rows: list[dict], names: list[str]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--operators", nargs="*", default=registry.names())
     parser.add_argument("--all", action="store_true", help="64, 128, 256 and 512 channels, each on 80, 40 and 20")
     parser.add_argument("--batch", type=int, default=2)

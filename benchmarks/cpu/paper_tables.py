@@ -7,7 +7,6 @@ with the place they were read at; a figure that nobody looked up is said to be m
 authors.csv has the parameters of the authors' own classes, built and counted at 256 channels.
 """
 
-import argparse
 import copy
 import csv
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import arguments
 from benchmarks.cpu.networks import BASES, PLACEMENTS
 from yolo_attn import registry
 
@@ -184,7 +184,7 @@ def render() -> str:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    arguments.parser(__doc__).parse_args()
     text = render()
     FILE.write_text(text, encoding="utf-8")
     print(text)

@@ -9,7 +9,6 @@ An editable install has a path file of setuptools beside ours, which imports set
 is listed apart: a wheel does not have it.
 """
 
-import argparse
 import datetime
 import os
 import platform
@@ -22,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import arguments
 from benchmarks.machine import processor, write_rows
 from tests.support import environments as packaging
 from tests.support.environments import Environment
@@ -122,22 +122,22 @@ def machine() -> dict[str, str]:
 
 def main() -> int:
     """Measures, prints the table and writes it; the exit status is 1 if the wheel's hook adds too much."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--editable", action="store_true", help="measure an editable install too")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         wheel = packaging.build_wheel(Path(folder))
         (Path(folder) / "wheel-environment").mkdir()
         environment = packaging.create_environment(Path(folder) / "wheel-environment")
         packaging.install(environment, wheel)
-        table = list(rows(WHEEL, measure(environment, WHEEL, arguments.rounds)))
+        table = list(rows(WHEEL, measure(environment, WHEEL, options.rounds)))
         ours, all_of_site = import_times(environment)
-        if arguments.editable:
+        if options.editable:
             (Path(folder) / "editable-environment").mkdir()
             environment = packaging.create_environment(Path(folder) / "editable-environment")
             packaging.install_editable(environment, Path(folder) / "sources", Path(folder) / "tools")
-            table += rows(EDITABLE, measure(environment, EDITABLE, arguments.rounds))
+            table += rows(EDITABLE, measure(environment, EDITABLE, options.rounds))
     versions = {"yolo_attn": wheel.name.split("-")[1], **machine()}
     write_rows(FILE, table, versions)
     for row in table:

@@ -22,13 +22,13 @@ optimizer, in Ultralytics' mixed precision, with and without the kernels, in tur
 What does not fit into the minutes is named and left out. Writes benchmarks/cuda/cuda.csv and cuda.png.
 """
 
-import argparse
 import subprocess
 import time
 from pathlib import Path
 
 import torch
 
+from benchmarks import arguments
 from benchmarks.cuda import checks, models, report, timing
 from benchmarks.cuda.forms import OPERATORS
 from benchmarks.machine import machine, write_rows
@@ -42,7 +42,7 @@ RESERVED = 90  # seconds kept for the whole models
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--operators", nargs="*", default=OPERATORS, choices=OPERATORS)
     parser.add_argument("--minutes", type=float, default=7.5)
     parser.add_argument("--check", action="store_true", help="compare with float64 and time nothing")

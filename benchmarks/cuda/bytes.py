@@ -12,7 +12,6 @@ benchmarks/cuda/notes.md, for the operators whose cost is the map and not convol
 Writes benchmarks/cuda/bytes.md when all operators were counted.
 """
 
-import argparse
 import copy
 import functools
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from benchmarks import arguments
 from benchmarks.cuda.forms import GAM_PART, forms
 from benchmarks.machine import machine
 from yolo_attn import registry
@@ -136,7 +136,7 @@ def cell(passes: tuple[float, float] | None) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     names = [*registry.names(), GAM_PART]
     parser.add_argument("--operators", nargs="*", default=names)
     asked = parser.parse_args().operators

@@ -12,7 +12,6 @@ has not.
 Writes benchmarks/deploy/deploy.csv (deploy_cuda.csv) and docs/deploy.png.
 """
 
-import argparse
 import logging
 import tempfile
 from pathlib import Path
@@ -23,6 +22,7 @@ import onnxruntime
 import torch
 from ultralytics.utils import LOGGER, TQDM
 
+from benchmarks import arguments
 from benchmarks.deploy.timing import latencies, openvino, ort, own_times
 from benchmarks.deploy.variants import LIGHTER, VARIANTS, export
 from benchmarks.machine import machine, write_rows
@@ -103,17 +103,17 @@ def chart(rows: list[dict]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     LOGGER.setLevel(logging.ERROR)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for base in BASES:
-            rows += measure(base, Path(folder), arguments.device, arguments.rounds)
-    where = machine("torch", "onnx", "onnxruntime-gpu", "onnxslim", "ultralytics") | {"device": arguments.device}
-    if arguments.device == "cuda":
+            rows += measure(base, Path(folder), options.device, options.rounds)
+    where = machine("torch", "onnx", "onnxruntime-gpu", "onnxslim", "ultralytics") | {"device": options.device}
+    if options.device == "cuda":
         where["gpu"] = torch.cuda.get_device_name()
     for row in rows:
         print(
@@ -121,8 +121,8 @@ def main() -> None:
                 **row
             )
         )
-    file = write_rows(FILE if arguments.device == "cpu" else FILE.with_stem("deploy_cuda"), rows, where)
-    if arguments.device == "cpu":
+    file = write_rows(FILE if options.device == "cpu" else FILE.with_stem("deploy_cuda"), rows, where)
+    if options.device == "cpu":
         chart(rows)
     print(f"written to {file}")
 

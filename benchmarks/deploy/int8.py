@@ -1,7 +1,7 @@
 """What INT8 costs in mAP and gains in time: without attention, and with GAM, CBAM, ECA and CoordAtt.
 
-    python -m benchmarks.deploy.int8                       # trains first: an hour on two cores
-    python -m benchmarks.deploy.int8 checkpoints=folder    # with base.pt, gam.pt, … of an earlier run
+    python -m benchmarks.deploy.int8                         # trains first: an hour on two cores
+    python -m benchmarks.deploy.int8 --checkpoints folder    # with base.pt, gam.pt, … of an earlier run
 
 Accuracy: yolov5n, 20 epochs on the built-in set at 160 pixels, and for each operator 5 more epochs from those weights
 with the attention before the head; FP32 and INT8 files validated in ONNX Runtime. Calibrated on 64 training images, so
@@ -12,7 +12,6 @@ slower than FP32. Writes benchmarks/deploy/int8.csv.
 """
 
 import logging
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ from ultralytics.data.utils import check_det_dataset
 from ultralytics.utils import LOGGER, TQDM
 from ultralytics.utils.patches import imread
 
+from benchmarks import arguments
 from benchmarks.deploy.timing import ort
 from benchmarks.deploy.variants import SHAPE
 from benchmarks.machine import machine, write_rows
@@ -103,13 +103,15 @@ def milliseconds(files: tuple[Path, ...]) -> list[float]:
 
 
 def main() -> None:
+    parser = arguments.parser(__doc__)
+    parser.add_argument("--checkpoints", type=Path, help="a folder with base.pt, gam.pt, …; what it lacks is trained")
+    options = parser.parse_args()
     logging.getLogger().setLevel(logging.ERROR)  # onnxruntime's advice on every call
     LOGGER.setLevel(logging.ERROR)
-    given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     rows = []
     where = machine("torch", "onnx", "onnxruntime-gpu", "ultralytics")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(given.get("checkpoints", temporary))
+        folder = options.checkpoints or Path(temporary)
         train(folder)
         for name in TQDM(("base", *OPERATORS), disable=False):
             fp32, quantized = map(accuracy, both(YOLO(folder / f"{name}.pt"), Path(temporary), name, TRAINED, 64))

@@ -18,6 +18,7 @@ import onnx
 import torch
 from torch import nn
 
+from benchmarks import arguments
 from benchmarks.deploy.graphs import rewritten
 from benchmarks.machine import machine, write_rows
 from tests.support.operators import make
@@ -73,6 +74,7 @@ def measure(name: str, forms: tuple[str, ...] = ("pasted", "ours")) -> list[dict
 
 
 def main() -> None:
+    arguments.parser(__doc__).parse_args()
     warnings.simplefilter("ignore")  # of tracing
     where = {"map": "×".join(map(str, SHAPE[1:])), "target": TARGET} | machine("torch", "onnxslim", "tensorrt_rtx")
     rows = []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import arguments
 from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import make
 from tests.support.pasted import paste
@@ -48,6 +49,7 @@ def render() -> str:
 
 
 def main() -> None:
+    arguments.parser(__doc__).parse_args()
     warnings.simplefilter("ignore")  # of tracing
     FILE.write_text(render(), encoding="utf-8")
     print(FILE.read_text(encoding="utf-8"))

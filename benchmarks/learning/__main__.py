@@ -6,27 +6,15 @@ One seed and few images: the curves show that every operator learns, not which o
 Writes benchmarks/learning/learning.csv and learning.png.
 """
 
-import argparse
-import csv
 import tempfile
 from pathlib import Path
 
+from benchmarks import arguments
+from benchmarks.learning.training import train
 from benchmarks.machine import machine, write_rows
 from yolo_attn.models import OPERATORS
 
 FILE = Path(__file__).with_name("learning.csv")
-
-
-def train(model: str, epochs: int, imgsz: int, device: str, folder: str) -> list[float]:
-    """Returns mAP50 after every epoch of a training from scratch."""
-    from ultralytics import YOLO
-
-    YOLO(model).train(
-        data="shapes.yaml", fraction=0.5, epochs=epochs, imgsz=imgsz, device=device, workers=0, project=folder,
-        name=model, plots=False, verbose=False,
-    )  # fmt: skip
-    with (Path(folder) / model / "results.csv").open() as stream:
-        return [float(row["metrics/mAP50(B)"]) for row in csv.DictReader(stream)]
 
 
 def draw(curves: dict[str, list[float]], file: Path) -> None:
@@ -49,7 +37,7 @@ def draw(curves: dict[str, list[float]], file: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--base", default="yolov5n")
     parser.add_argument("--operators", nargs="*", default=OPERATORS)
     parser.add_argument("--epochs", type=int, default=10)
@@ -58,10 +46,10 @@ def main() -> None:
     options = parser.parse_args()
 
     models = [options.base, *(f"{options.base}-{name.lower()}" for name in options.operators)]
+    settings = {"fraction": 0.5, "epochs": options.epochs, "imgsz": options.imgsz, "device": options.device}
     with tempfile.TemporaryDirectory() as folder:
-        curves = {
-            model: train(f"{model}.yaml", options.epochs, options.imgsz, options.device, folder) for model in models
-        }
+        trained = {model: train(f"{model}.yaml", folder, model, **settings) for model in models}
+    curves = {model: [float(row["metrics/mAP50(B)"]) for row in rows] for model, rows in trained.items()}
     rows = [
         {"model": model, "epoch": epoch, "mAP50": round(value, 4)}
         for model, curve in curves.items()

@@ -7,7 +7,6 @@ both are validated as they are: one starts as the identity (what `pretrained=` d
 Writes benchmarks/learning/identity_start.csv.
 """
 
-import argparse
 import csv
 import tempfile
 from pathlib import Path
@@ -15,6 +14,8 @@ from pathlib import Path
 import yaml
 
 import yolo_attn
+from benchmarks import arguments
+from benchmarks.learning.training import BUILT_IN, train
 from benchmarks.machine import machine, write_rows
 from yolo_attn import registry
 from yolo_attn.surgery.rows import STARTS
@@ -29,9 +30,7 @@ def put_in(base: dict, operator: str, start: str) -> dict:
 
 def accuracy(yolo, imgsz: int, device: str, folder: str) -> float:
     """Returns mAP50-95 of a model as it is."""
-    metrics = yolo.val(
-        data="shapes.yaml", imgsz=imgsz, device=device, workers=0, project=folder, plots=False, verbose=False
-    )
+    metrics = yolo.val(imgsz=imgsz, device=device, project=folder, **BUILT_IN)
     return round(metrics.box.map, 4)
 
 
@@ -47,7 +46,7 @@ def markdown() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--base", default="yolov5n")
     parser.add_argument("--operators", nargs="*", default=registry.names())
     parser.add_argument("--epochs", type=int, default=10)
@@ -59,12 +58,11 @@ def main() -> None:
     settings = (options.imgsz, options.device)
     table = []
     with tempfile.TemporaryDirectory() as folder:
-        base = YOLO(f"{options.base}.yaml")
-        base.train(
-            data="shapes.yaml", fraction=0.5, epochs=options.epochs, imgsz=options.imgsz, device=options.device, nbs=16,
-            workers=0, project=folder, name="base", plots=False, verbose=False,
+        train(
+            f"{options.base}.yaml", folder, "base", fraction=0.5, epochs=options.epochs, imgsz=options.imgsz,
+            device=options.device, nbs=16,
         )  # fmt: skip
-        weights = Path(base.trainer.last)
+        weights = Path(folder) / "base" / "weights" / "last.pt"
         rows = {key: value for key, value in YOLO(weights).model.yaml.items() if key != "yaml_file"}
         table.append({"operator": "none", "start": "", "mAP50-95": accuracy(YOLO(weights), *settings, folder)})
         for operator in options.operators:

@@ -12,11 +12,11 @@ picture. From capture to output is what `yolo-attn live` shows; from camera to o
 FFmpeg.
 """
 
-import argparse
 import os
 import tempfile
 from pathlib import Path
 
+from benchmarks import arguments
 from benchmarks.live.lag import lag
 from benchmarks.live.throughput import make_clip, throughput
 from benchmarks.machine import machine, write_rows
@@ -26,7 +26,7 @@ FILE = Path(__file__).with_name("live.csv")
 
 def main() -> None:
     """Measures, prints and writes benchmarks/live/live.csv."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     from tests.support.live_models import export

@@ -7,7 +7,6 @@ a line fitted to the samples after the first minute and to their second half, an
 alone.
 """
 
-import argparse
 import itertools
 import statistics
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import arguments
 from benchmarks.machine import machine, write_rows
 from tests.support.live_camera import FakeCamera, number_of, wait_for
 from yolo_attn.live import open_pipeline
@@ -59,7 +59,7 @@ FAULTS = ("stalls", "vanishes", "broken JPEGs", "another size", "300 frames/s")
 
 def main() -> None:
     """Runs the soak and writes its result."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments.parser(__doc__)
     parser.add_argument("model", help="an ONNX file")
     parser.add_argument("--minutes", type=float, default=10.0)
     options = parser.parse_args()

@@ -5,7 +5,6 @@
 from the command to its end, in turns. The running environment's size is that of the package's requirements and theirs.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from benchmarks import arguments
 from benchmarks.machine import machine, write_rows
 from tests.support.environments import ROOT, build_wheel, clean_variables, create_environment, install, pip
 
@@ -49,7 +49,7 @@ def size(name: str) -> int:
 
 def main() -> None:
     """Measures, prints and writes benchmarks/live/start.csv."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments.parser(__doc__)
     parser.add_argument("model", help="an ONNX file")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
