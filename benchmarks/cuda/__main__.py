@@ -50,7 +50,7 @@ def main() -> None:
     end = time.monotonic() + options.minutes * 60
     if not torch.cuda.is_available() and not (options.check and choice.INTERPRETED):
         raise SystemExit(
-            "benchmarks.cuda needs an NVIDIA GPU; TRITON_INTERPRET=1 python -m benchmarks.cuda --check runs the checks"
+            "benchmarks.cuda needs an NVIDIA GPU; without one: `TRITON_INTERPRET=1 python -m benchmarks.cuda --check`"
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     checks.check(device)
