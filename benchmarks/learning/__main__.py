@@ -9,8 +9,7 @@ Writes benchmarks/learning/learning.csv and learning.png.
 import tempfile
 from pathlib import Path
 
-from benchmarks import arguments
-from benchmarks.learning.training import train
+from benchmarks.learning.training import read_options, train
 from benchmarks.machine import machine, write_rows
 from yolo_attn.models import OPERATORS
 
@@ -37,13 +36,7 @@ def draw(curves: dict[str, list[float]], file: Path) -> None:
 
 
 def main() -> None:
-    parser = arguments.parser(__doc__)
-    parser.add_argument("--base", default="yolov5n")
-    parser.add_argument("--operators", nargs="*", default=OPERATORS)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--imgsz", type=int, default=160)
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
+    options = read_options(__doc__, OPERATORS)
 
     models = [options.base, *(f"{options.base}-{name.lower()}" for name in options.operators)]
     settings = {"fraction": 0.5, "epochs": options.epochs, "imgsz": options.imgsz, "device": options.device}

@@ -14,8 +14,7 @@ from pathlib import Path
 import yaml
 
 import yolo_attn
-from benchmarks import arguments
-from benchmarks.learning.training import BUILT_IN, train
+from benchmarks.learning.training import BUILT_IN, read_options, train
 from benchmarks.machine import machine, write_rows
 from yolo_attn import registry
 from yolo_attn.surgery.rows import STARTS
@@ -46,13 +45,7 @@ def markdown() -> str:
 
 
 def main() -> None:
-    parser = arguments.parser(__doc__)
-    parser.add_argument("--base", default="yolov5n")
-    parser.add_argument("--operators", nargs="*", default=registry.names())
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--imgsz", type=int, default=160)
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
+    options = read_options(__doc__, registry.names())
     from ultralytics import YOLO
 
     settings = (options.imgsz, options.device)
