@@ -9,132 +9,28 @@ rounds go over all files in turn, so that a busy machine slows all of them. `own
 network, from ONNX Runtime's profiler on one thread: its nodes, and the changes of layout that the network without it
 has not.
 
-Writes benchmarks/results/deploy.csv (deploy_cuda.csv) and docs/deploy.png.
+Writes benchmarks/deploy/deploy.csv (deploy_cuda.csv) and docs/deploy.png.
 """
 
-import argparse
-import gc
 import logging
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
-import yaml
-from ultralytics import YOLO
 from ultralytics.utils import LOGGER, TQDM
 
-import yolo_attn
+from benchmarks import arguments
+from benchmarks.deploy.timing import latencies, openvino, ort, own_times
+from benchmarks.deploy.variants import LIGHTER, VARIANTS, export
 from benchmarks.machine import machine, write_rows
-from tests.support.pasted import paste
-from yolo_attn.export import runtime
-from yolo_attn.export.layers import layer_of
-from yolo_attn.nn import Attention
 
+FILE = Path(__file__).with_name("deploy.csv")
 BASES = ("yolov5s", "yolo26n")
-VARIANTS: dict[str, tuple[str, dict]] = {
-    "GAM": ("gam", {}),
-    "CBAM": ("cbam", {}),
-    "ECA": ("eca", {}),
-    "CoordAtt": ("coordatt", {}),
-    "SE": ("se", {}),
-}
-LIGHTER = {"GAM groups=4": ("gam", {"groups": 4}), "GAM reduction=16": ("gam", {"reduction": 16})}
-SHAPE = (1, 3, 640, 640)
 BARS = {"ECA": 1.9, "SE": 1.7, "CBAM": 1.4, "CoordAtt": 1.3, "GAM": 1.0}
-CHART = Path(__file__).parents[1] / "docs" / "deploy.png"
-
-
-def export(
-    base: str, attention: tuple[str, dict] | None, pasted: bool, folder: Path, name: str
-) -> tuple[Path, list[str]]:
-    """Returns an exported network and the module paths of its attention."""
-    torch.manual_seed(0)
-    source = folder / f"{name}.yaml"
-    rows = yolo_attn.insert(f"{base}.yaml", attention[0], at="head", **attention[1]) if attention else None
-    source.write_text(yaml.safe_dump(rows), encoding="utf-8")
-    model: Any = YOLO(source if attention else f"{base}.yaml", task="detect")
-    layers = [path for path, module in model.model.named_modules() if isinstance(module, Attention)]
-    for path in layers if pasted else ():
-        parent, _, child = path.rpartition(".")
-        ours = model.model.get_submodule(path)
-        theirs: Any = paste(ours)
-        theirs.i, theirs.f, theirs.type, theirs.np = ours.i, ours.f, ours.type, ours.np
-        setattr(model.model.get_submodule(parent), child, theirs)
-    written = Path(model.export(format="onnx", imgsz=SHAPE[2]))
-    return written.replace(folder / f"{name}.onnx"), layers
-
-
-def ort(file: Path, threads: int, device: str) -> Callable[[], Any]:
-    """Returns a function that runs the file once in ONNX Runtime."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
-    providers = {
-        "cpu": "CPUExecutionProvider",
-        "cuda": "CUDAExecutionProvider",
-        "tensorrt": "TensorrtExecutionProvider",
-    }
-    session = onnxruntime.InferenceSession(file, options, providers=[providers[device]])
-    if session.get_providers()[0] != providers[device]:
-        raise SystemExit(
-            f"ONNX Runtime has no {providers[device]} here: it offers {onnxruntime.get_available_providers()}"
-        )
-    feed = {session.get_inputs()[0].name: np.random.default_rng(0).random(SHAPE, np.float32)}
-    return lambda: session.run(None, feed)
-
-
-def openvino(file: Path, threads: int, _: str) -> Callable[[], Any]:
-    """Returns a function that runs the file once in OpenVINO, pinned to FP32: its default on some CPUs is bfloat16."""
-    from openvino import Core
-
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
-    compiled = Core().compile_model(file, "CPU", settings)
-    image = np.random.default_rng(0).random(SHAPE, np.float32)
-    return lambda: compiled(image)
-
-
-def latencies(files: dict[str, Path], make: Callable, threads: int, device: str, rounds: int) -> dict[str, list[float]]:
-    """Returns the milliseconds of each file's runs, one session at a time, the files in turn in each round."""
-    times: dict[str, list[float]] = {name: [] for name in files}
-    for _ in TQDM(range(rounds), desc=f"{make.__name__}, {device}, {threads} threads", disable=False):
-        for name, file in files.items():
-            run = make(file, threads, device)
-            for repeat in range(5):
-                start = time.perf_counter()
-                run()
-                if repeat:  # the first allocates
-                    times[name].append((time.perf_counter() - start) * 1e3)
-            del run
-            gc.collect()
-    return times
-
-
-def own_times(files: dict[str, Path], layers: dict[str, list[str]], rounds: int) -> dict[str, tuple[float, float]]:
-    """Returns for each file the attention's own milliseconds, and those of the whole network, medians of the rounds."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in files}
-    for _ in TQDM(range(rounds), desc="profiler, 1 thread", disable=False):
-        layout_of_base = 0.0
-        for name, file in files.items():
-            kernels = runtime.kernels(file, SHAPE)
-            layout = sum(k.microseconds for k in kernels if k.operator.startswith("Reorder"))
-            layout_of_base = layout if name == "base" else layout_of_base
-            inside = sum(
-                k.microseconds
-                for k in kernels
-                if any(layer_of(node, layers[name]) for node in k.names) and not k.operator.startswith("Reorder")
-            )
-            own = inside + layout - layout_of_base
-            found[name].append((own / 1e3, sum(k.microseconds for k in kernels) / 1e3))
-    return {
-        name: (statistics.median(o for o, _ in pairs), statistics.median(t for _, t in pairs))
-        for name, pairs in found.items()
-    }
+CHART = Path(__file__).parents[2] / "docs" / "deploy.png"
 
 
 def measure(base: str, folder: Path, device: str, rounds: int) -> list[dict]:
@@ -207,17 +103,17 @@ def chart(rows: list[dict]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     LOGGER.setLevel(logging.ERROR)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for base in BASES:
-            rows += measure(base, Path(folder), arguments.device, arguments.rounds)
-    where = machine("torch", "onnx", "onnxruntime-gpu", "onnxslim", "ultralytics") | {"device": arguments.device}
-    if arguments.device == "cuda":
+            rows += measure(base, Path(folder), options.device, options.rounds)
+    where = machine("torch", "onnx", "onnxruntime-gpu", "onnxslim", "ultralytics") | {"device": options.device}
+    if options.device == "cuda":
         where["gpu"] = torch.cuda.get_device_name()
     for row in rows:
         print(
@@ -225,8 +121,8 @@ def main() -> None:
                 **row
             )
         )
-    file = write_rows("deploy" if arguments.device == "cpu" else "deploy_cuda", [row | where for row in rows])
-    if arguments.device == "cpu":
+    file = write_rows(FILE if options.device == "cpu" else FILE.with_stem("deploy_cuda"), rows, where)
+    if options.device == "cpu":
         chart(rows)
     print(f"written to {file}")
 

@@ -1,4 +1,4 @@
-"""Ten minutes of a camera that fails every few seconds: `python -m benchmarks.soak model.onnx [--minutes 10]`.
+"""Ten minutes of a camera that fails every few seconds: `python -m benchmarks.live.soak model.onnx [--minutes 10]`.
 
 Two loopback cameras send MJPEG at 30 frames per second. One is left alone; the other stalls, vanishes, sends broken
 JPEGs, changes its size or sends ten times as fast, one fault after the other. What is measured: that nothing raises,
@@ -7,7 +7,6 @@ a line fitted to the samples after the first minute and to their second half, an
 alone.
 """
 
-import argparse
 import itertools
 import statistics
 import threading
@@ -16,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import arguments
 from benchmarks.machine import machine, write_rows
 from tests.support.live_camera import FakeCamera, number_of, wait_for
 from yolo_attn.live import open_pipeline
 from yolo_attn.live.annotate import annotate
 from yolo_attn.live.options import LiveOptions
 
+FILE = Path(__file__).with_suffix(".csv")
 FAULT_SECONDS, BETWEEN_SECONDS = 2.5, 2.0
 
 
@@ -58,7 +59,7 @@ FAULTS = ("stalls", "vanishes", "broken JPEGs", "another size", "300 frames/s")
 
 def main() -> None:
     """Runs the soak and writes its result."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments.parser(__doc__)
     parser.add_argument("model", help="an ONNX file")
     parser.add_argument("--minutes", type=float, default=10.0)
     options = parser.parse_args()
@@ -109,8 +110,8 @@ def main() -> None:
     common |= {"memory slope MB/min": round(slope, 3), "in the second half": round(last, 3)}
     common |= {"frames of the faulty camera": counts[0]}
     common |= {"frames of the healthy camera": counts[1], "healthy camera frames/s": round(counts[1] / seconds, 1)}
-    rows = [row | common | machine("onnxruntime-gpu", "opencv-python", "numpy") for row in rows]
-    print(write_rows("soak", rows).read_text(), *raised, sep="\n")
+    common |= machine("onnxruntime-gpu", "opencv-python", "numpy")
+    print(write_rows(FILE, rows, common).read_text(), *raised, sep="\n")
 
 
 if __name__ == "__main__":

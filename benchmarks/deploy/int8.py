@@ -1,24 +1,22 @@
 """What INT8 costs in mAP and gains in time: without attention, and with GAM, CBAM, ECA and CoordAtt.
 
-    python -m benchmarks.int8                       # trains first: an hour on two cores
-    python -m benchmarks.int8 checkpoints=folder    # with base.pt, gam.pt, … of an earlier run
+    python -m benchmarks.deploy.int8                         # trains first: an hour on two cores
+    python -m benchmarks.deploy.int8 --checkpoints folder    # with base.pt, gam.pt, … of an earlier run
 
 Accuracy: yolov5n, 20 epochs on the built-in set at 160 pixels, and for each operator 5 more epochs from those weights
 with the attention before the head; FP32 and INT8 files validated in ONNX Runtime. Calibrated on 64 training images, so
 that no image of the validation is among them. Speed: yolov5s at 640 pixels, one thread, FP32 and INT8 in turn.
 
 The network without attention goes through the same quantizer, as the stock exporter's INT8 keeps SiLU in float and is
-slower than FP32. Writes benchmarks/results/int8.csv.
+slower than FP32. Writes benchmarks/deploy/int8.csv.
 """
 
 import logging
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from onnxruntime.quantization import CalibrationDataReader
 from ultralytics import YOLO
@@ -27,11 +25,15 @@ from ultralytics.data.utils import check_det_dataset
 from ultralytics.utils import LOGGER, TQDM
 from ultralytics.utils.patches import imread
 
+from benchmarks import arguments
+from benchmarks.deploy.timing import ort
+from benchmarks.deploy.variants import SHAPE
 from benchmarks.machine import machine, write_rows
 from yolo_attn.export import int8
 
+FILE = Path(__file__).with_suffix(".csv")
 OPERATORS = ("gam", "cbam", "eca", "coordatt")
-TRAINED, LARGE = 160, 640
+TRAINED = 160
 ROUNDS = 10
 
 
@@ -89,41 +91,40 @@ def accuracy(file: Path) -> float:
 
 def milliseconds(files: tuple[Path, ...]) -> list[float]:
     """Returns the median time of one run of each file on one thread, the files in turn."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    sessions = [onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"]) for file in files]
-    feed = {"images": np.random.default_rng(0).random((1, 3, LARGE, LARGE), np.float32)}
+    runs = [ort(file, 1, "cpu") for file in files]
     times: list[list[float]] = [[] for _ in files]
     for turn in range(ROUNDS + 1):
-        for session, taken in zip(sessions, times, strict=True):
+        for run, taken in zip(runs, times, strict=True):
             start = time.perf_counter()
-            session.run(None, feed)
+            run()
             if turn:
                 taken.append((time.perf_counter() - start) * 1e3)
     return [float(np.median(taken)) for taken in times]
 
 
 def main() -> None:
+    parser = arguments.parser(__doc__)
+    parser.add_argument("--checkpoints", type=Path, help="a folder with base.pt, gam.pt, …; what it lacks is trained")
+    options = parser.parse_args()
     logging.getLogger().setLevel(logging.ERROR)  # onnxruntime's advice on every call
     LOGGER.setLevel(logging.ERROR)
-    given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     rows = []
     where = machine("torch", "onnx", "onnxruntime-gpu", "ultralytics")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(given.get("checkpoints", temporary))
+        folder = options.checkpoints or Path(temporary)
         train(folder)
         for name in TQDM(("base", *OPERATORS), disable=False):
             fp32, quantized = map(accuracy, both(YOLO(folder / f"{name}.pt"), Path(temporary), name, TRAINED, 64))
             torch.manual_seed(0)
             large = YOLO("yolov5s.yaml" if name == "base" else f"yolov5s-{name}-head.yaml", task="detect")
-            slow, fast = milliseconds(both(large, Path(temporary), name, LARGE, 4))
+            slow, fast = milliseconds(both(large, Path(temporary), name, SHAPE[2], 4))
             rows.append(
                 {"attention": name, "fp32_map": round(fp32, 2), "int8_map": round(quantized, 2),
                  "lost": round(fp32 - quantized, 2), "fp32_ms": round(slow, 1), "int8_ms": round(fast, 1),
-                 "faster": round(slow / fast, 2)} | where
+                 "faster": round(slow / fast, 2)}
             )  # fmt: skip
             print("{attention:<9} mAP50-95 {fp32_map} -> {int8_map}  {faster}x".format(**rows[-1]), flush=True)
-    print(f"written to {write_rows('int8', rows)}")
+    print(f"written to {write_rows(FILE, rows, where)}")
 
 
 if __name__ == "__main__":

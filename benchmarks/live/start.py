@@ -1,11 +1,10 @@
 """What the device saves: installed size and the time for one picture, with and without the training stack.
 
-`python -m benchmarks.live_start model.onnx` makes an environment with requirements-edge.txt and the package, and times
+`python -m benchmarks.live.start model.onnx` makes an environment with requirements-edge.txt and the package, and times
 `yolo-attn live model=... source=picture` there and `yolo predict model=... source=picture` in the running environment,
 from the command to its end, in turns. The running environment's size is that of the package's requirements and theirs.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -17,9 +16,11 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from benchmarks import arguments
 from benchmarks.machine import machine, write_rows
 from tests.support.environments import ROOT, build_wheel, clean_variables, create_environment, install, pip
 
+FILE = Path(__file__).with_suffix(".csv")
 CODE = "import importlib.metadata as m; print(*(d.metadata['Name'] for d in m.distributions()))"
 
 
@@ -47,8 +48,8 @@ def size(name: str) -> int:
 
 
 def main() -> None:
-    """Measures, prints and writes benchmarks/results/live_start.csv."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measures, prints and writes benchmarks/live/start.csv."""
+    parser = arguments.parser(__doc__)
     parser.add_argument("model", help="an ONNX file")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
@@ -82,7 +83,7 @@ def main() -> None:
         )
     ]
     common = {"full over edge, time": round(ratio, 1)} | machine("torch", "ultralytics", "onnxruntime-gpu")
-    print(write_rows("live_start", [row | common for row in rows]).read_text())
+    print(write_rows(FILE, rows, common).read_text())
 
 
 if __name__ == "__main__":

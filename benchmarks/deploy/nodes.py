@@ -1,27 +1,28 @@
 """Counts the ONNX nodes of each operator: the form that people paste, and ours, for one map size and for any.
 
-    python -m benchmarks.nodes      # half a minute
+    python -m benchmarks.deploy.nodes      # half a minute
 
-Writes benchmarks/results/nodes.md, which a test renders again.
+Writes benchmarks/deploy/nodes.md, which a test renders again.
 """
 
 import warnings
+from pathlib import Path
 
 import torch
 
-from benchmarks.graphs import rewritten
-from benchmarks.machine import RESULTS
+from benchmarks import arguments
+from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import make
 from tests.support.pasted import paste
 from yolo_attn import registry
 from yolo_attn.export.single import exported
 
 SHAPE = (1, 64, 20, 24)
-FILE = RESULTS / "nodes.md"
+FILE = Path(__file__).with_suffix(".md")
 HEAD = """# ONNX nodes of each operator
 
 At 64 channels, opset 18, after onnxslim. "Dynamic" leaves batch, height and width open. Pasted is the form people copy
-today, exported as it is. Rendered by `python -m benchmarks.nodes`.
+today, exported as it is. Rendered by `python -m benchmarks.deploy.nodes`.
 
 | operator | pasted | ours | pasted, dynamic | ours, dynamic | ours, for TensorRT |
 |---|---|---|---|---|---|
@@ -48,6 +49,7 @@ def render() -> str:
 
 
 def main() -> None:
+    arguments.parser(__doc__).parse_args()
     warnings.simplefilter("ignore")  # of tracing
     FILE.write_text(render(), encoding="utf-8")
     print(FILE.read_text(encoding="utf-8"))

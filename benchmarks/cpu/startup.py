@@ -1,4 +1,4 @@
-"""What the start-up hook adds to every start of Python: `python -m benchmarks.startup [--editable]`.
+"""What the start-up hook adds to every start of Python: `python -m benchmarks.cpu.startup [--editable]`.
 
 The wheel is installed alone in a new environment, and `python -c pass` is timed there with its start-up files in place
 and with them moved away: all else, down to the listing of site-packages, is the same. The variants take turns, in
@@ -9,7 +9,6 @@ An editable install has a path file of setuptools beside ours, which imports set
 is listed apart: a wheel does not have it.
 """
 
-import argparse
 import datetime
 import os
 import platform
@@ -22,10 +21,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import arguments
 from benchmarks.machine import processor, write_rows
 from tests.support import environments as packaging
 from tests.support.environments import Environment
 
+FILE = Path(__file__).with_suffix(".csv")
 LIMIT_MS = 1.0  # what the wheel's hook may add, median
 WARM_UP = 5  # rounds that are not counted
 IMPORT_TIMES = 20  # runs with -X importtime
@@ -121,24 +122,24 @@ def machine() -> dict[str, str]:
 
 def main() -> int:
     """Measures, prints the table and writes it; the exit status is 1 if the wheel's hook adds too much."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--editable", action="store_true", help="measure an editable install too")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         wheel = packaging.build_wheel(Path(folder))
         (Path(folder) / "wheel-environment").mkdir()
         environment = packaging.create_environment(Path(folder) / "wheel-environment")
         packaging.install(environment, wheel)
-        table = list(rows(WHEEL, measure(environment, WHEEL, arguments.rounds)))
+        table = list(rows(WHEEL, measure(environment, WHEEL, options.rounds)))
         ours, all_of_site = import_times(environment)
-        if arguments.editable:
+        if options.editable:
             (Path(folder) / "editable-environment").mkdir()
             environment = packaging.create_environment(Path(folder) / "editable-environment")
             packaging.install_editable(environment, Path(folder) / "sources", Path(folder) / "tools")
-            table += rows(EDITABLE, measure(environment, EDITABLE, arguments.rounds))
+            table += rows(EDITABLE, measure(environment, EDITABLE, options.rounds))
     versions = {"yolo_attn": wheel.name.split("-")[1], **machine()}
-    write_rows("startup", [row | versions for row in table])
+    write_rows(FILE, table, versions)
     for row in table:
         print(
             f"{row['install']:<10}{row['variant']:<22}{row['median_ms']:>8.2f} ms   added to {row['compared_to']}: "

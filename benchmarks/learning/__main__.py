@@ -3,28 +3,17 @@
     python -m benchmarks.learning            # yolov5n, half of the images, ten epochs; two minutes a model on two cores
 
 One seed and few images: the curves show that every operator learns, not which one is better.
-Writes benchmarks/results/learning.csv and learning.png.
+Writes benchmarks/learning/learning.csv and learning.png.
 """
 
-import argparse
-import csv
 import tempfile
 from pathlib import Path
 
-from benchmarks.machine import RESULTS, machine, write_rows
+from benchmarks.learning.training import read_options, train
+from benchmarks.machine import machine, write_rows
 from yolo_attn.models import OPERATORS
 
-
-def train(model: str, epochs: int, imgsz: int, device: str, folder: str) -> list[float]:
-    """Returns mAP50 after every epoch of a training from scratch."""
-    from ultralytics import YOLO
-
-    YOLO(model).train(
-        data="shapes.yaml", fraction=0.5, epochs=epochs, imgsz=imgsz, device=device, workers=0, project=folder,
-        name=model, plots=False, verbose=False,
-    )  # fmt: skip
-    with (Path(folder) / model / "results.csv").open() as stream:
-        return [float(row["metrics/mAP50(B)"]) for row in csv.DictReader(stream)]
+FILE = Path(__file__).with_name("learning.csv")
 
 
 def draw(curves: dict[str, list[float]], file: Path) -> None:
@@ -47,30 +36,24 @@ def draw(curves: dict[str, list[float]], file: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", default="yolov5n")
-    parser.add_argument("--operators", nargs="*", default=OPERATORS)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--imgsz", type=int, default=160)
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
+    options = read_options(__doc__, OPERATORS)
 
     models = [options.base, *(f"{options.base}-{name.lower()}" for name in options.operators)]
+    settings = {"fraction": 0.5, "epochs": options.epochs, "imgsz": options.imgsz, "device": options.device}
     with tempfile.TemporaryDirectory() as folder:
-        curves = {
-            model: train(f"{model}.yaml", options.epochs, options.imgsz, options.device, folder) for model in models
-        }
-    where = machine("ultralytics", "torch") | {"device": options.device, "imgsz": options.imgsz}
+        trained = {model: train(f"{model}.yaml", folder, model, **settings) for model in models}
+    curves = {model: [float(row["metrics/mAP50(B)"]) for row in rows] for model, rows in trained.items()}
     rows = [
-        {"model": model, "epoch": epoch, "mAP50": round(value, 4)} | where
+        {"model": model, "epoch": epoch, "mAP50": round(value, 4)}
         for model, curve in curves.items()
         for epoch, value in enumerate(curve, 1)
     ]
-    draw(curves, RESULTS / "learning.png")
+    where = machine("ultralytics", "torch") | {"device": options.device, "imgsz": options.imgsz}
+    draw(curves, FILE.with_suffix(".png"))
     print(f"{'model':<20}" + "".join(f"{epoch:>7}" for epoch in range(1, options.epochs + 1)))
     for model, curve in curves.items():
         print(f"{model:<20}" + "".join(f"{value:>7.3f}" for value in curve))
-    print(f"mAP50 after each epoch, written to {write_rows('learning', rows)}")
+    print(f"mAP50 after each epoch, written to {write_rows(FILE, rows, where)}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Times every operator against the form that people paste today: the same mathematics, the same weights.
 
-    python -m benchmarks.operators                        # six maps of a YOLO at 640 pixels, one thread, some minutes
-    python -m benchmarks.operators --all                  # every width on every map
-    python -m benchmarks.operators --device cuda --batch 16
-    python -m benchmarks.operators --operators CBAM SE --rounds 40
+    python -m benchmarks.cpu.operators          # six maps of a YOLO at 640 pixels, one thread, some minutes
+    python -m benchmarks.cpu.operators --all    # every width on every map
+    python -m benchmarks.cpu.operators --device cuda --batch 16
+    python -m benchmarks.cpu.operators --operators CBAM SE --rounds 40
 
 Three passes: `inference` (evaluation, no gradients), `deployed` (the same with our deploy form, which `model.fuse()`
 puts in place) and `training` (training mode, forward and backward, gradients of the input and all parameters). Both
@@ -17,7 +17,7 @@ parameters and buffers left out), and on CUDA `peak`, the most that was allocate
 Numbers below 1e-38, which a softmax makes of large distances, count as 0 here (`torch.set_flush_denormal`): a CPU
 takes many times as long for them, in either form, which would hide what is compared.
 
-Writes benchmarks/results/operators.csv, or operators-cuda.csv, when all operators were timed.
+Writes benchmarks/cpu/operators.csv, or operators-cuda.csv, when all operators were timed.
 
 NonLocal is left out above 40×40: its pasted form writes a table of 6400 × 1600 weights for each image at 80×80.
 """
@@ -28,17 +28,20 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from benchmarks import arguments
 from benchmarks.machine import machine, write_rows
 from tests.support.operators import make
 from tests.support.pasted import paste
 from yolo_attn import registry
 from yolo_attn.tolerance import TOLERANCE
 
+FILE = Path(__file__).with_suffix(".csv")
 USUAL = [(64, 80), (128, 80), (128, 40), (256, 40), (256, 20), (512, 20)]
 ALL = [(channels, size) for size in (80, 40, 20) for channels in (64, 128, 256, 512)]
 LARGEST = {"NonLocal": 40}
@@ -210,7 +213,7 @@ def summary(rows: list[dict], names: list[str]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser(__doc__)
     parser.add_argument("--operators", nargs="*", default=registry.names())
     parser.add_argument("--all", action="store_true", help="64, 128, 256 and 512 channels, each on 80, 40 and 20")
     parser.add_argument("--batch", type=int, default=2)
@@ -238,10 +241,8 @@ def main() -> None:
                 print(line(row), flush=True)
     print(f"\n{summary(rows, names)}")
     if names == registry.names():  # no file for a part of them
-        name = "operators" if device.type == "cpu" else f"operators-{device.type}"
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-        file = write_rows(name, [{key: row.get(key, "") for key in columns} | where for row in rows])
-        print(f"pasted time over ours, written to {file}")
+        written = FILE if device.type == "cpu" else FILE.with_stem(f"operators-{device.type}")
+        print(f"pasted time over ours, written to {write_rows(written, rows, where)}")
 
 
 if __name__ == "__main__":

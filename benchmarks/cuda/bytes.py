@@ -1,21 +1,21 @@
 """Counts the bytes that every operator moves through memory in a training step, forward and backward. No GPU is needed.
 
-    python -m benchmarks.bytes                     # all operators, some minutes: compiling takes most of it
-    python -m benchmarks.bytes --operators CBAM SE
+    python -m benchmarks.cuda.bytes                     # all operators, some minutes: compiling takes most of it
+    python -m benchmarks.cuda.bytes --operators CBAM SE
 
 Three forms: the one that people paste, eager; ours, eager; ours under `torch.compile`, in channels first and last. The
 unit is S, one pass over the map x: a copy moves 2 S. Eager counts, for every ATen operation but views, the memory of
 its tensors, each once for reading or writing. Compiled is Inductor's own count of the buffers its kernels read and
 write, on its CPU schedule: CUDA may fuse a little otherwise. Neither knows of caches. `ideal` is reasoned on paper in
-benchmarks/notes-cuda.md, for the operators whose cost is the map and not convolutions.
+benchmarks/cuda/notes.md, for the operators whose cost is the map and not convolutions.
 
-Writes benchmarks/results/bytes.md when all operators were counted.
+Writes benchmarks/cuda/bytes.md when all operators were counted.
 """
 
-import argparse
 import copy
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from functorch.compile import make_boxed_func
@@ -23,14 +23,15 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.machine import RESULTS, machine
-from tests.support.operators import make
-from tests.support.pasted import paste
+from benchmarks import arguments
+from benchmarks.cuda.forms import GAM_PART, forms
+from benchmarks.machine import machine
 from yolo_attn import registry
 
+FILE = Path(__file__).with_suffix(".md")
 BATCH, CHANNELS, SIZE = 2, 128, 40
 IDEAL = {"SE": (3, 4), "ECA": (3, 4), "CBAM": (4, 5), "CoordAtt": (3, 4), "TripletAttention": (3, 4)}
-IDEAL |= {"GAM channel part": (2.25, 3.25), "SRM": (3, 4), "GCT": (3, 4), "FcaNet": (3, 4)}
+IDEAL |= {GAM_PART: (2.25, 3.25), "SRM": (3, 4), "GCT": (3, 4), "FcaNet": (3, 4)}
 
 
 class ByteCounter(TorchDispatchMode):
@@ -113,36 +114,11 @@ def compiled(module: nn.Module, x: torch.Tensor) -> tuple[int, int]:
     return forward, backward
 
 
-class ChannelPart(nn.Module):
-    """GAM without its spatial gate, whose 7×7 convolutions are bound by arithmetic and not by memory."""
-
-    def __init__(self, gam: nn.Module, pasted: bool):
-        super().__init__()
-        self.gate = gam.channel_attention
-        self.pasted = pasted
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.pasted:
-            return x * self.gate(x)
-        n, c, h, w = x.shape
-        gate = self.gate(x.permute(0, 2, 3, 1).reshape(n, -1, c)).reshape(n, h, w, c).permute(0, 3, 1, 2)
-        return x * gate.sigmoid()
-
-
-def forms(name: str) -> tuple[nn.Module, nn.Module]:
-    """Returns an operator as pasted and ours, in training, with the same weights."""
-    if name == "GAM channel part":
-        gam = make("GAM", {}, CHANNELS)
-        return ChannelPart(paste(gam), True).train(), ChannelPart(gam, False).train()
-    ours = make(name, {}, CHANNELS).train()
-    return paste(ours), ours
-
-
 def count(name: str) -> dict[str, tuple[float, float] | None]:
     """Returns an operator's passes over the map, forward and backward, in each form."""
     x = torch.randn(BATCH, CHANNELS, SIZE, SIZE)
     last = x.to(memory_format=torch.channels_last)
-    pasted, ours = forms(name)
+    pasted, ours = forms(name, CHANNELS)
     ways: dict[str, Callable[[], tuple[int, int]]] = {
         "pasted": lambda: eager(pasted, x),
         "ours": lambda: eager(ours, x),
@@ -160,8 +136,8 @@ def cell(passes: tuple[float, float] | None) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [*registry.names(), "GAM channel part"]
+    parser = arguments.parser(__doc__)
+    names = [*registry.names(), GAM_PART]
     parser.add_argument("--operators", nargs="*", default=names)
     asked = parser.parse_args().operators
     lines = []
@@ -176,11 +152,10 @@ def main() -> None:
         where = ", ".join(f"{key} {value}" for key, value in machine("torch").items())
         about = (
             f"Passes over the map in a training step, forward + backward, {CHANNELS} channels of {SIZE}×{SIZE}, batch "
-            f"{BATCH}, float32. Counted by `python -m benchmarks.bytes`, not timed; the file says how. {where}."
+            f"{BATCH}, float32. Counted by `python -m benchmarks.cuda.bytes`, not timed; the file says how. {where}."
         )
-        file = RESULTS / "bytes.md"
-        file.write_text("\n".join(["# Bytes", "", about, "", *lines, ""]), encoding="utf-8")
-        print(f"written to {file}")
+        FILE.write_text("\n".join(["# Bytes", "", about, "", *lines, ""]), encoding="utf-8")
+        print(f"written to {FILE}")
 
 
 if __name__ == "__main__":

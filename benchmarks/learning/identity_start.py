@@ -1,13 +1,12 @@
 """Shows what putting attention into a trained network does to it before any further training, mAP50-95 at step 0.
 
-    python -m benchmarks.identity_start      # yolov5n, ten epochs at 160 pixels; about five minutes on two cores
+    python -m benchmarks.learning.identity_start   # yolov5n, ten epochs at 160 pixels; about five minutes on two cores
 
 A base is trained on the built-in set. Each operator is put into its backbone twice, the base's weights are loaded, and
 both are validated as they are: one starts as the identity (what `pretrained=` does), one as its paper initialises it.
-Writes benchmarks/results/identity_start.csv.
+Writes benchmarks/learning/identity_start.csv.
 """
 
-import argparse
 import csv
 import tempfile
 from pathlib import Path
@@ -15,9 +14,12 @@ from pathlib import Path
 import yaml
 
 import yolo_attn
-from benchmarks.machine import RESULTS, machine, write_rows
+from benchmarks.learning.training import BUILT_IN, read_options, train
+from benchmarks.machine import machine, write_rows
 from yolo_attn import registry
 from yolo_attn.surgery.rows import STARTS
+
+FILE = Path(__file__).with_suffix(".csv")
 
 
 def put_in(base: dict, operator: str, start: str) -> dict:
@@ -27,15 +29,13 @@ def put_in(base: dict, operator: str, start: str) -> dict:
 
 def accuracy(yolo, imgsz: int, device: str, folder: str) -> float:
     """Returns mAP50-95 of a model as it is."""
-    metrics = yolo.val(
-        data="shapes.yaml", imgsz=imgsz, device=device, workers=0, project=folder, plots=False, verbose=False
-    )
+    metrics = yolo.val(imgsz=imgsz, device=device, project=folder, **BUILT_IN)
     return round(metrics.box.map, 4)
 
 
 def markdown() -> str:
     """Returns the written results as a Markdown table."""
-    with (RESULTS / "identity_start.csv").open() as stream:
+    with FILE.open() as stream:
         base, *rows = csv.DictReader(stream)
     lines = ["| put in | start: identity | start: paper |", "|---|---|---|"]
     lines.append(f"| nothing | {base['mAP50-95']} | {base['mAP50-95']} |")
@@ -45,24 +45,17 @@ def markdown() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", default="yolov5n")
-    parser.add_argument("--operators", nargs="*", default=registry.names())
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--imgsz", type=int, default=160)
-    parser.add_argument("--device", default="cpu")
-    options = parser.parse_args()
+    options = read_options(__doc__, registry.names())
     from ultralytics import YOLO
 
     settings = (options.imgsz, options.device)
     table = []
     with tempfile.TemporaryDirectory() as folder:
-        base = YOLO(f"{options.base}.yaml")
-        base.train(
-            data="shapes.yaml", fraction=0.5, epochs=options.epochs, imgsz=options.imgsz, device=options.device, nbs=16,
-            workers=0, project=folder, name="base", plots=False, verbose=False,
+        train(
+            f"{options.base}.yaml", folder, "base", fraction=0.5, epochs=options.epochs, imgsz=options.imgsz,
+            device=options.device, nbs=16,
         )  # fmt: skip
-        weights = Path(base.trainer.last)
+        weights = Path(folder) / "base" / "weights" / "last.pt"
         rows = {key: value for key, value in YOLO(weights).model.yaml.items() if key != "yaml_file"}
         table.append({"operator": "none", "start": "", "mAP50-95": accuracy(YOLO(weights), *settings, folder)})
         for operator in options.operators:
@@ -72,7 +65,7 @@ def main() -> None:
                 model = YOLO(file).load(weights)
                 table.append({"operator": operator, "start": start, "mAP50-95": accuracy(model, *settings, folder)})
     where = machine("ultralytics", "torch") | {"base": options.base, "epochs": options.epochs, "imgsz": options.imgsz}
-    file = write_rows("identity_start", [row | where for row in table])
+    file = write_rows(FILE, table, where)
     print(f"{markdown()}\nwritten to {file}")
 
 

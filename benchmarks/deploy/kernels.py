@@ -1,13 +1,13 @@
 """Counts the kernels in which TensorRT-RTX runs each operator, deployed, and the form that people paste today.
 
-    python -m benchmarks.kernels          # no GPU is needed; one to two minutes
+    python -m benchmarks.deploy.kernels          # no GPU is needed; one to two minutes
 
 Two places: `alone` is the operator as a network of its own; `network` has it between two convolutions with SiLU, as a
 YOLO has it, and counts what it adds to the same network without it. Kernels are read off the plan
 (yolo_attn/export/plan.py): that says how often the GPU is started and how often a map crosses its memory, not how long
 it takes. `–` is a form that torch cannot export or TensorRT refuses.
 
-Writes benchmarks/results/kernels.csv.
+Writes benchmarks/deploy/kernels.csv.
 """
 
 import tempfile
@@ -18,7 +18,8 @@ import onnx
 import torch
 from torch import nn
 
-from benchmarks.graphs import rewritten
+from benchmarks import arguments
+from benchmarks.deploy.graphs import rewritten
 from benchmarks.machine import machine, write_rows
 from tests.support.operators import make
 from tests.support.pasted import paste
@@ -27,6 +28,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx
 from yolo_attn.export.single import exported
 
+FILE = Path(__file__).with_suffix(".csv")
 CHANNELS, SIZE = 256, 40
 SHAPE = (1, CHANNELS, SIZE, SIZE)
 PROFILE = rtx.Profile((1, CHANNELS, 20, 20), SHAPE, (4, CHANNELS, 80, 80))
@@ -72,6 +74,7 @@ def measure(name: str, forms: tuple[str, ...] = ("pasted", "ours")) -> list[dict
 
 
 def main() -> None:
+    arguments.parser(__doc__).parse_args()
     warnings.simplefilter("ignore")  # of tracing
     where = {"map": "×".join(map(str, SHAPE[1:])), "target": TARGET} | machine("torch", "onnxslim", "tensorrt_rtx")
     rows = []
@@ -79,7 +82,7 @@ def main() -> None:
         for row in measure(name):
             rows.append(row)
             print("{operator:<18}{place:<9}{shapes:<9}{pasted:>4} -> {ours}".format(**row), flush=True)
-    print(f"written to {write_rows('kernels', [row | where for row in rows])}")
+    print(f"written to {write_rows(FILE, rows, where)}")
 
 
 if __name__ == "__main__":
