@@ -16,7 +16,7 @@ from ultralytics.utils import LOGGER
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import ECA, Attention
 from yolo_attn.ops import choice
-from yolo_attn.upstream.correspondence import is_attention_row, operators
+from yolo_attn.upstream.correspondence import base_rows, operators
 from yolo_attn.upstream.parse import rows_text
 
 _setup_train = BaseTrainer._setup_train
@@ -50,20 +50,21 @@ def setup_train(self, *args, **kwargs):
         self.args.freeze = asked
 
 
-def translated(freeze: int | list, layers: nn.Sequential) -> list[str]:
-    """Returns the paths to freeze in `layers` where `freeze` counts the base's layers, and says what they are.
+def translated(freeze: int | list, layers: nn.Sequential, verbose: bool = True) -> list[str]:
+    """Returns the paths to freeze in `layers` where `freeze` counts the base's layers.
 
     Args:
         freeze: The first so many of the base's layers, or a list of their numbers and of paths below them: `"22.cv2"`.
         layers: The layers of the model with attention.
+        verbose: Say what they are, and what is not found.
     """
-    base = [i for i, layer in enumerate(layers) if not is_attention_row(layer)]
+    base = base_rows(layers)
     wanted = {str(k): paths(str(k), base, layers) for k in (range(freeze) if isinstance(freeze, int) else freeze)}
     frozen = [path for found in wanted.values() for path in found]
-    if frozen:
+    if frozen and verbose:
         LOGGER.info(f"yolo_attn: freeze={freeze} counts the layers without attention: rows {', '.join(frozen)}")
     nothing = [k for k, found in wanted.items() if not found]
-    if nothing and isinstance(freeze, list):
+    if nothing and verbose and isinstance(freeze, list):
         LOGGER.warning(
             f"yolo_attn: freeze finds no layer {', '.join(nothing)}: without attention the layers are 0 to "
             f'{len(base) - 1}, and a part of one is written "{len(base) - 1}.cv2"'
@@ -120,6 +121,6 @@ def canary() -> None:
         AttentionError: The trainer would not come by, or freeze something else.
     """
     layers = nn.Sequential(nn.Identity(), ECA(8), nn.Identity(), nn.Identity())
-    translates = [translated(freeze, layers) for freeze in (2, [0, 2])] == [["0", "2"], ["0", "3"]]
+    translates = [translated(freeze, layers, verbose=False) for freeze in (2, [0, 2])] == [["0", "2"], ["0", "3"]]
     if BaseTrainer._setup_train is not setup_train or not translates:
         raise AttentionError("the trainer of this ultralytics sets a training up by another method")
