@@ -14,15 +14,16 @@ TINY = {
 }  # fmt: skip
 
 
-def detector(*attention: tuple[int, str | list], nc: int = 3) -> dict:
+def detector(*attention: tuple[int, str | list], nc: int = 3, widths: tuple[int, ...] = (8, 16, 16)) -> dict:
     """Returns the rows of a detector of four layers, strides 8, 16, 32, with attention behind the given layers.
 
     Args:
         attention: The base's layer that each stands behind, and its name, or its name and arguments.
         nc: Number of classes.
+        widths: Channels of the three layers before the head.
     """
     rows, moved = [], {}
-    for k, width in enumerate((8, 16, 16)):
+    for k, width in enumerate(widths):
         rows.append([-1, 1, "Conv", [width, 3, 8 if k == 0 else 2]])
         for behind, name in attention:
             if behind == k:
@@ -64,5 +65,6 @@ def image(seed: int = 0, size: int = 64) -> torch.Tensor:
 
 def written(rows: dict, file: Path) -> Path:
     """Writes `rows` as a YAML file."""
-    file.write_text(yaml.safe_dump({key: value for key, value in rows.items() if key not in ("scale", "yaml_file")}))
+    kept = {key: value for key, value in rows.items() if key not in ("scale", "yaml_file")}
+    file.write_text(yaml.safe_dump(kept, sort_keys=False))  # the first of the scales is the default
     return file

@@ -2,21 +2,12 @@
 
 import pytest
 from ultralytics import YOLO
-from ultralytics.utils import LOGGER
 
 from tests.support.tiny import TINY, build, detector, written
 from yolo_attn.upstream import training
 
 # rows: 0 Conv, 1 SE, 2 Conv, 3 CBAM, 4 Conv, 5 Detect
 ROWS = detector((0, ["SE", [{"reduction": 4}]]), (1, ["CBAM", [{"reduction": 4}]]))
-
-
-@pytest.fixture
-def log(caplog):
-    """What Ultralytics' logger said."""
-    LOGGER.addHandler(caplog.handler)
-    yield caplog
-    LOGGER.removeHandler(caplog.handler)
 
 
 @pytest.mark.parametrize(

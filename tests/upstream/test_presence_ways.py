@@ -10,21 +10,12 @@ from ultralytics.cfg import get_cfg
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn import tasks
 from ultralytics.nn.distill_model import DistillationModel
-from ultralytics.utils import LOGGER
 
 from tests.support.tiny import TINY, build, detector, sensitive, written
 from yolo_attn.nn import EncNet
 from yolo_attn.upstream import presence
 
 ENCODER = ["EncNet", [{"codes": 4, "loss_weight": 0.3}]]
-
-
-@pytest.fixture
-def log(caplog):
-    """What Ultralytics' logger said."""
-    LOGGER.addHandler(caplog.handler)
-    yield caplog
-    LOGGER.removeHandler(caplog.handler)
 
 
 def encoded(rows: dict | None = None, cls: type = tasks.DetectionModel) -> torch.nn.Module:

@@ -30,6 +30,7 @@ class Attention(nn.Module):
 
     gates: ClassVar[tuple[str, ...]]
     starts_as_identity: ClassVar[bool] = False  # True: the paper's own initialisation is the identity
+    training_options: ClassVar[tuple[str, ...]] = ()  # of the options, those that no output hangs on
     blend: nn.Parameter | None
 
     def __init__(self, channels: int):

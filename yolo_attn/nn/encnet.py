@@ -36,6 +36,7 @@ class EncNet(Attention):
     """
 
     gates: ClassVar = ("context_attention",)
+    training_options: ClassVar = ("loss_weight",)
 
     def __init__(self, channels: int, codes: int = 32, loss_weight: float = 0.2):
         super().__init__(channels)

@@ -18,13 +18,18 @@ def deploy_attention(model: nn.Module) -> None:
     found = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()]
     for parent, name, child in found:
         if isinstance(child, Attention):
-            deployed = child.deploy()
-            for attribute in LAYER_ATTRIBUTES:
-                if hasattr(child, attribute):
-                    setattr(deployed, attribute, getattr(child, attribute))
-            if hasattr(child, "np"):
-                deployed.np = sum(p.numel() for p in deployed.parameters())  # type: ignore[assignment]
-            setattr(parent, name, deployed)
+            replace(parent, name, child.deploy())
+
+
+def replace(parent: nn.Module, name: str, deployed: nn.Module) -> None:
+    """Puts `deployed` in the place of the attention operator called `name` in `parent`."""
+    operator = parent.get_submodule(name)
+    for attribute in LAYER_ATTRIBUTES:
+        if hasattr(operator, attribute):
+            setattr(deployed, attribute, getattr(operator, attribute))
+    if hasattr(operator, "np"):
+        deployed.np = sum(p.numel() for p in deployed.parameters())  # type: ignore[assignment]
+    setattr(parent, name, deployed)
 
 
 @functools.wraps(_fuse)
