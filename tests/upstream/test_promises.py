@@ -140,3 +140,14 @@ def test_the_file_that_fits_is_named(name, source, mend, tmp_path, monkeypatch):
         written(recipe.insert_after(tasks.yaml_model_load("yolov8n.yaml"), 4, "CBAM"), tmp_path / name)
     said = misfit(*(SimpleNamespace(yaml=tasks.yaml_model_load(file)) for file in (name, f"{source}.yaml")))
     assert said == (mend and f"the source is {source}, and {mend}")
+
+
+def test_a_source_that_tells_no_file_is_known_by_its_width_and_its_checkpoint(tmp_path):
+    old = {"nc": 80, "depth_multiple": 0.33, "width_multiple": 0.5, "backbone": [], "head": []}
+    model = SimpleNamespace(yaml=tasks.yaml_model_load("yolov8n-cbam.yaml"))
+    for file, said in (("yolov8s.pt", "yolov8s"), ("runs/best.pt", "of width 0.5"), (None, "of width 0.5")):
+        text = misfit(model, SimpleNamespace(yaml=old, pt_path=file))
+        mend = "; load it into yolov8s-cbam.yaml" if said == "yolov8s" else ""
+        assert text == f"the source is {said}, and yolov8n-cbam.yaml was built as yolov8n{mend}"
+    assert misfit(model, SimpleNamespace(yaml={**old, "width_multiple": 0.25}, pt_path="best.pt")) == ""
+    assert misfit(model, SimpleNamespace()) == ""

@@ -10,41 +10,52 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.surgery.rows import split_block
 from yolo_attn.upstream import compose, layout
 
-BASE = re.compile(r"yolo(?:e-)?v?\d+|rtdetr")  # in a file's name; a scale letter follows
+BASE = re.compile(r"(yolo(?:e-)?v?\d+|rtdetr)([nslmx]?)")  # in a file's name: the family and the scale's letter
 
 
 class Provenance(NamedTuple):
-    """What a model's rows and their file say; empty where they say nothing."""
+    """What a model's rows and the name of its file say; empty where they say nothing."""
 
     family: str
     scale: str
+    width: float | None
     file: Path
-    scales: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.family}{self.scale}" if self.family else f"of scale {self.scale}"
+        if self.family:
+            return f"{self.family}{self.scale}"
+        return f"of scale {self.scale}" if self.scale else f"of width {self.width}"
 
 
-def provenance(model: Any) -> Provenance:
+def provenance(model: Any, *files: str | None) -> Provenance:
+    """Returns of which family, scale and width a model is.
+
+    Args:
+        model: The model.
+        files: Further files that it comes from, for where its rows do not say one.
+    """
     rows = getattr(model, "yaml", None) or {}
     file = Path(rows.get("yaml_file") or "")
-    scales = tuple(rows.get("scales") or ())
-    family = BASE.search(file.stem)
+    names = [found for name in (file, *files) if name and (found := BASE.search(Path(name).stem))]
+    family, letter = names[0].groups() if names else ("", "")
+    scales = rows.get("scales") or {}
     # Without a letter in the file's name, Ultralytics takes the first scale.
-    return Provenance(family[0] if family else "", rows.get("scale") or next(iter(scales), ""), file, scales)
+    scale = rows.get("scale") or next(iter(scales), letter)
+    return Provenance(family, scale, scales[scale][1] if scale in scales else rows.get("width_multiple"), file)
 
 
 def of_one_width(model: Any, source: Any) -> bool:
-    """Tells whether two models are not known to be of different scales."""
-    mine, theirs = provenance(model), provenance(source)
-    return not (mine.scale and theirs.scale) or mine.scale == theirs.scale
+    """Tells whether two models are not known to be of different widths."""
+    widths = provenance(model).width, provenance(source).width
+    return None in widths or widths[0] == widths[1]
 
 
 def misfit(model: Any, source: Any) -> str:
     """Returns what keeps most of a source's tensors from fitting: another family or scale, and the file that fits."""
-    mine, theirs = provenance(model), provenance(source)
+    mine, theirs = provenance(model), provenance(source, getattr(source, "pt_path", None))
     of_one_family = not (mine.family and theirs.family) or mine.family == theirs.family
-    if of_one_family and of_one_width(model, source):
+    of_one_scale = not (mine.scale and theirs.scale) or mine.scale == theirs.scale
+    if of_one_family and of_one_scale and of_one_width(model, source):
         return ""
     text = f"the source is {theirs}, and {mine.file.name or 'this model'} was built as {mine}"
     return f"{text}; {mend}" if (mend := fitting(mine, theirs, of_one_family)) else text
@@ -52,10 +63,10 @@ def misfit(model: Any, source: Any) -> str:
 
 def fitting(mine: Provenance, theirs: Provenance, of_one_family: bool) -> str:
     """Returns which file to load the source into instead, or "" where there is none."""
-    if not mine.file.name or not theirs.family:
+    if not (mine.file.name and theirs.family and theirs.scale):
         return ""
-    base = re.compile(f"(?:{BASE.pattern})[nslmx]?")
-    stem = base.sub(str(theirs), mine.file.stem, count=1) if mine.family else f"{theirs}-{mine.file.stem}"
+    named = BASE.search(mine.file.stem)
+    stem = BASE.sub(str(theirs), mine.file.stem, count=1) if named else f"{theirs}-{mine.file.stem}"
     file = mine.file.with_name(f"{stem}.yaml")
     if has_attention(file):
         return f"load it into {file.name}"
