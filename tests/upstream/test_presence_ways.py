@@ -2,6 +2,7 @@
 
 import copy
 import csv
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -115,6 +116,24 @@ def test_rt_detr_counts_it():
     assert total[-1].item() == pytest.approx(items["se_loss"].item())  # its losses are means over the batch
     total.sum().backward()
     assert model.model[1].presence.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("cls", [tasks.OBBModel, tasks.PoseModel])
+def test_oriented_boxes_and_poses_count_it(cls):
+    rows, images = {**detector((1, ENCODER)), "kpt_shape": [17, 3]}, batch()
+    images["keypoints"] = torch.rand(3, 17, 3)
+    rows["head"][0][2:] = ["Pose", ["nc", [17, 3]]]
+    if cls is tasks.OBBModel:
+        rows["head"][0][2:] = ["OBB", ["nc", 1]]
+        images["bboxes"] = torch.cat((images["bboxes"], torch.zeros(3, 1)), 1)  # and their angle
+    total, items = encoded(rows, cls).loss(images)
+    assert total[-1].item() == pytest.approx(2 * items["se_loss"].item()) and items["se_loss"] > 0.01
+
+
+def test_a_stranger_in_the_models_place_passes_through(monkeypatch):
+    monkeypatch.setattr(presence, "_setup_model", lambda trainer: "checkpoint")
+    for model in (SimpleNamespace(), torch.nn.Linear(2, 2), torch.compile(torch.nn.Linear(2, 2)), None):
+        assert presence.setup_model(SimpleNamespace(model=model)) == "checkpoint"
 
 
 def test_no_copy_meets_a_tensor_of_the_graph():
