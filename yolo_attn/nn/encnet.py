@@ -26,7 +26,7 @@ class EncNet(Attention):
         - e_k is the mean over the pixels times K, instead of the sum. The batch norm right behind takes the factor out
           again in training; but so its running statistics hold for another map size too, and fit fp16.
 
-    In training of detection and segmentation the paper's semantic-encoding loss asks e which classes are in the image
+    In training, where labels say which classes are in an image, the paper's semantic-encoding loss asks e for them
     (`yolo_attn.upstream.presence`). Its classifier exists in the training model alone: no copy of this module has it.
 
     Args:
