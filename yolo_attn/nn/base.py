@@ -32,6 +32,7 @@ class Attention(nn.Module):
     gates: ClassVar[tuple[str, ...]]
     starts_as_identity: ClassVar[bool] = False  # True: the paper's own initialisation is the identity
     renamed: ClassVar[dict[str, str | None]] = {}  # how the authors' names begin, and how ours; None leaves them out
+    training_options: ClassVar[tuple[str, ...]] = ()  # of the options, those that no output hangs on
     blend: nn.Parameter | None
 
     def __init__(self, channels: int):

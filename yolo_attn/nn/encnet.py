@@ -31,7 +31,7 @@ class EncNet(Attention):
           training began on, and evaluation brings the sums of a map of another size to that. Where no training is
           known of, as behind the authors' weights, sums count as they are.
 
-    In training of detection and segmentation the paper's semantic-encoding loss asks e which classes are in the image
+    In training, where labels say which classes are in an image, the paper's semantic-encoding loss asks e for them
     (`yolo_attn.upstream.presence`). Its classifier exists in the training model alone: no copy of this module has it.
 
     Args:
@@ -49,6 +49,7 @@ class EncNet(Attention):
         "fc.0.": "fc.",
         "selayer.": None,
     }
+    training_options: ClassVar = ("loss_weight",)
 
     def __init__(self, channels: int, codes: int = 32, loss_weight: float = 0.2):
         super().__init__(channels)
