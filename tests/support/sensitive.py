@@ -93,7 +93,7 @@ def along_outputs(numbers: torch.Tensor, layer: nn.Module) -> torch.Tensor:
 
 
 def images(channels: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """Returns images `(N, channels, size, size)`: Ultralytics' pictures, upright, then mirrored; then blocks and noise."""
+    """Returns images `(N, channels, size, size)`: pictures upright, then mirrored; then blocks and noise."""
     pictures = [cv2.resize(cv2.imread(str(file)), (size, size))[..., ::-1] / 255 for file in PICTURES]
     upright = torch.stack([torch.from_numpy(picture).permute(2, 0, 1).float() for picture in pictures])
     upright = upright.repeat(1, -(-channels // 3), 1, 1)[:, :channels]
