@@ -4,17 +4,19 @@ import contextlib
 import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from ultralytics.engine.exporter import Exporter, NMSModel, export_formats
-from ultralytics.utils import ASSETS, LOGGER, TQDM, colorstr
+from ultralytics.utils import LOGGER, TQDM, colorstr
 from ultralytics.utils.patches import arange_patch
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.export.parity import check_onnx, found_again, runner, tensors
+from yolo_attn.export import pictures
+from yolo_attn.export.parity import Agreement, check_onnx, found_again, references, runner, tensors
 from yolo_attn.export.staging import beside
 from yolo_attn.nn import Deployed
-from yolo_attn.tolerance import TOLERANCE
+from yolo_attn.upstream import predictions
 
 _export_onnx = Exporter.export_onnx
 NEEDED = (
@@ -22,9 +24,9 @@ NEEDED = (
     "device",
     "file",
     "im",
-    "imgsz",
     "metadata",
     "model",
+    "output_shape",
     "_transform_fn",
     "get_int8_calibration_dataloader",
 )
@@ -83,17 +85,19 @@ def finish(exporter, file: Path) -> Path:
     """
     import onnx
 
-    from yolo_attn.export import fused, half, int8
+    from yolo_attn.export import fused, int8
 
     # `format=rtx` marks the exporter whose ONNX file is a step to its engine (yolo_attn/export/command.py).
     tensorrt = exporter.args.format == "engine" or getattr(exporter, "for_tensorrt", False)
     model, _ = fused.fuse(onnx.load(file), tensorrt=tensorrt)
     precision = exporter.args.quantize if exporter.args.format in ("onnx", "engine") else None
-    if precision == 16 and exporter.args.format == "onnx" and exporter.device.type == "cpu":
-        LOGGER.info(f"{PREFIX} converting to FP16, sums of squares in FP32...")
-        model = half.convert(model)
+    to_half = precision == 16 and exporter.args.format == "onnx" and exporter.device.type == "cpu"
+    model, agreement = checked(exporter, model, file.name, to_half)
     onnx.save(model, file)
-    check(exporter, file, "float16" if exporter.args.format == "onnx" and precision == 16 else "float32")
+    LOGGER.info(
+        f"{PREFIX} ONNX agrees with PyTorch ✅ largest error {agreement.error:.1e}, PyTorch's own {agreement.own:.1e}, "
+        f"tolerance {agreement.allowed:.0e}{same_boxes(exporter, file)}"
+    )
     if precision != 8 or getattr(exporter, "qat", False):
         return file
 
@@ -111,24 +115,61 @@ def finish(exporter, file: Path) -> Path:
     return output
 
 
-def check(exporter, file: Path, dtype: str) -> None:
-    """Compares `file` with the exporter's model on fresh images and a photograph, where dynamic of another size too.
+def checked(exporter, model, name: str, to_half: bool) -> tuple[Any, Agreement]:
+    """Compares an exported graph with the exporter's model, and brings it to FP16 if asked to.
+
+    Returns:
+        The graph, and how closely it agrees.
 
     Raises:
         AttentionError: They differ.
     """
-    model = NMSModel(exporter.model, exporter.args) if exporter.args.nms else exporter.model
-    # torch's exporter puts the mode back that the wrapper came in, which is training's.
-    model = model.eval()
-    picture = photograph(exporter)
-    largest = check_onnx(file, model, [*images(exporter), picture], dtype, score_columns(exporter))
-    said = f"largest error {largest:.1e}, tolerance {TOLERANCE[dtype]:.0e}"
-    if exporter.model.task in ("detect", "segment", "pose") and exporter.metadata["head"] != "RTDETRDecoder":
-        with torch.inference_mode():
-            expected = boxes(exporter, tensors(model(picture))[0])
-        found = found_again(expected, boxes(exporter, torch.from_numpy(runner(file)(picture)[0])))
-        said += f"; in bus.jpg {found} of {len(expected)} boxes the same"
-    LOGGER.info(f"{PREFIX} ONNX agrees with PyTorch ✅ {said}")
+    from yolo_attn.export import half, selection
+
+    like, lists = exporter.im, predictions.lists(exporter)
+    others = other_shapes(exporter) if exporter.args.dynamic else []
+    few = like.shape[2:].numel() * sum(p.numel() for p in exporter.model.parameters()) > pictures.MANY
+    with predictions.unselected(exporter) as network:
+        against = references(network, pictures.pictures(like, few, others), lists)
+    dtype = "float16" if like.dtype == torch.float16 else "float32"
+    if not predictions.selects(exporter):
+        agreement = check_onnx(model, against, dtype, lists=lists, name=name)
+        return half.checked(model, against, "", lists=lists, name=name) if to_half else (model, agreement)
+
+    entering = selection.predictions_of(model, like, against[0].expected[0].shape)
+    agreement = check_onnx(selection.up_to(model, entering), against, dtype, name=name)
+    if dtype == "float16":
+        return model, agreement
+    if to_half:
+        model, agreement = half.checked(model, against, entering, name=name)
+    if predictions.class_map(exporter):
+        invent = selection.any_scores
+    else:
+        classes, oriented = len(exporter.metadata["names"]), exporter.model.task == "obb"
+        invent = functools.partial(selection.any_objects, classes=classes, oriented=oriented)
+    selection.check_selection(model, entering, against, invent, predictions.selection(exporter))
+    return model, agreement
+
+
+def other_shapes(exporter) -> list[tuple[int, ...]]:
+    """Returns shapes `(N, C, H, W)` beside the exported one that a dynamic file takes."""
+    batch, channels, height, width = exporter.im.shape
+    stride = int(exporter.metadata["stride"])
+    more = max(batch - 1, 1) if exporter.args.nms else batch + 1  # NMS looks at as many images as it was traced with
+    larger, smaller = (more, channels, height + stride, width), (batch, channels, stride, max(width - stride, stride))
+    return [larger] if exporter.metadata["end2end"] else [larger, smaller]  # of fewer places it cannot take the best
+
+
+def same_boxes(exporter, file: Path) -> str:
+    """Returns how many of the boxes that PyTorch finds in the photograph the file finds, for the end of a sentence."""
+    if exporter.model.task not in ("detect", "segment", "pose") or predictions.lists(exporter):
+        return ""
+    picture = pictures.photograph(exporter.im)
+    model = NMSModel(exporter.model, exporter.args).eval() if exporter.args.nms else exporter.model
+    with torch.inference_mode():
+        expected = boxes(exporter, tensors(model(picture))[0])
+    found = found_again(expected, boxes(exporter, torch.from_numpy(runner(file)(picture)[0])))
+    return f"; in bus.jpg {found} of {len(expected)} boxes the same"
 
 
 def boxes(exporter, output: torch.Tensor) -> torch.Tensor:
@@ -144,37 +185,6 @@ def boxes(exporter, output: torch.Tensor) -> torch.Tensor:
         end2end=bool(arguments.nms or exporter.metadata["end2end"]),
     )
     return found[0][:, :6]
-
-
-def score_columns(exporter) -> slice | None:
-    """Returns where scores stand in an output that lists detections, or None where the output is no such list."""
-    if exporter.metadata["head"] == "RTDETRDecoder":
-        return slice(4, None)  # a score for each class, behind the box
-    return slice(4, 5) if exporter.args.nms or exporter.metadata["end2end"] else None
-
-
-def images(exporter) -> Iterator[torch.Tensor]:
-    """Yields images `(N, C, H, W)` in 0…1: noise, two of the exported size, another where dynamic."""
-    like = exporter.im
-    shapes = [tuple(like.shape)] * 2
-    if exporter.args.dynamic:
-        stride = int(exporter.metadata["stride"])
-        shapes += [(like.shape[0] + 1, like.shape[1], like.shape[2] + stride, max(like.shape[3] - stride, stride))]
-    generator = torch.Generator().manual_seed(0)
-    for shape in shapes:
-        yield torch.rand(shape, generator=generator).to(like)
-
-
-def photograph(exporter) -> torch.Tensor:
-    """Returns the picture that Ultralytics ships, as `yolo predict` would hand it to the model."""
-    import cv2
-    from ultralytics.data.augment import LetterBox
-
-    like = exporter.im
-    picture = cv2.imread(str(ASSETS / "bus.jpg"), cv2.IMREAD_COLOR_RGB)
-    rgb = torch.from_numpy(LetterBox(exporter.imgsz, auto=False)(image=picture)).permute(2, 0, 1)
-    channels = rgb.repeat(-(-like.shape[1] // 3), 1, 1)[: like.shape[1]]  # a multispectral model sees them again
-    return (channels / 255).expand(like.shape[0], -1, -1, -1).to(like)
 
 
 def install() -> None:
