@@ -4,8 +4,9 @@ Both are measured against a run in float64. How far PyTorch itself is from it sa
 the output for most pictures, but far more for one that a network makes much of, and then in any run-time.
 """
 
+import contextlib
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -102,20 +103,37 @@ def check_onnx(
 
 
 def runner(file: "Path | onnx.ModelProto") -> Callable[..., list[np.ndarray]]:
-    """Returns a function that runs the ONNX file on its inputs, the images `(N, C, H, W)` first."""
+    """Returns a function that runs the ONNX file on its inputs, the images `(N, C, H, W)` first.
+
+    Raises:
+        AttentionError: ONNX Runtime refuses the file, here or when it runs.
+    """
     import onnxruntime
 
     # The CPU provider is there on every machine; parity is about the graph, not about a provider.
-    session = onnxruntime.InferenceSession(
-        file if isinstance(file, Path) else file.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    with _one_line():
+        session = onnxruntime.InferenceSession(
+            file if isinstance(file, Path) else file.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
     taken = {node.name: np.float16 if node.type == "tensor(float16)" else np.float32 for node in session.get_inputs()}
 
     def run(*inputs: torch.Tensor) -> list[np.ndarray]:
         given = zip(taken.items(), inputs, strict=True)
-        return session.run(None, {name: x.cpu().numpy().astype(dtype) for (name, dtype), x in given})
+        with _one_line():
+            return session.run(None, {name: x.cpu().numpy().astype(dtype) for (name, dtype), x in given})
 
     return run
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # ONNX Runtime's have no class in common
+        text = " ".join(str(error).split())
+        raise AttentionError(
+            f"ONNX Runtime cannot run the exported graph, so the file was not kept, try another opset=…: {text}"
+        ) from error
 
 
 def found_again(boxes: torch.Tensor, others: torch.Tensor) -> int:

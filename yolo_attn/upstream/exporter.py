@@ -142,6 +142,11 @@ def checked(exporter, model, name: str, to_half: bool) -> tuple[Any, Agreement]:
         return model, agreement
     if to_half:
         model, agreement = half.checked(model, against, entering, name=name)
+    if exporter.args.nms and exporter.args.dynamic:
+        LOGGER.warning(
+            f"{PREFIX} NMS in the graph looks at {like.shape[0]} images of a batch, as in Ultralytics' own file: the "
+            "others have no detections; batch=… sets the number"
+        )
     if predictions.class_map(exporter):
         invent = selection.any_scores
     else:
