@@ -86,10 +86,22 @@ def test_a_wrong_file_is_refused(case, checkpoints, monkeypatch):
         return made
 
     monkeypatch.setattr(module, step, wrong)
+    file, before = checkpoints[kind].with_suffix(".onnx"), set(checkpoints[kind].parent.iterdir())
     with pytest.raises(AttentionError, match=r"the file was not kept") as refused:
         YOLO(checkpoints[kind]).export(format="onnx", imgsz=64, **arguments)
-    assert "\n" not in str(refused.value) and not checkpoints[kind].with_suffix(".onnx").exists()
+    assert "\n" not in str(refused.value)
+    assert set(file.parent.iterdir()) == before
     assert ("noise of" in str(refused.value)) == (case == "another size")
+
+
+def test_a_wrong_file_leaves_the_earlier_one(checkpoints, monkeypatch):
+    monkeypatch.setattr(fused, "fuse", lambda model, **_: (scale(model, ATTENTION, 1.1), {}))
+    earlier = checkpoints["detect"].with_suffix(".onnx")
+    earlier.write_text("the user's earlier export")
+    with pytest.raises(AttentionError, match="differs from the PyTorch model by"):
+        YOLO(checkpoints["detect"]).export(format="onnx", imgsz=64)
+    assert earlier.read_text() == "the user's earlier export"
+    earlier.unlink()
 
 
 RIGHT = {(kind, *map(str, arguments.items())): (kind, arguments) for kind, arguments, *_ in CASES.values()}

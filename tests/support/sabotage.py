@@ -12,10 +12,11 @@ def change(model: onnx.ModelProto, name: str, value: np.ndarray) -> None:
     tensor.CopyFrom(numpy_helper.from_array(np.asarray(value).astype(array.dtype).reshape(array.shape), name))
 
 
-def scale(model: onnx.ModelProto, part: str, factor: float) -> None:
-    """Multiplies the first convolution's weight that has `part` in its name."""
+def scale(model: onnx.ModelProto, part: str, factor: float) -> onnx.ModelProto:
+    """Multiplies the first convolution's weight that has `part` in its name, and returns the graph."""
     weight = next(t for t in model.graph.initializer if part in t.name and len(t.dims) == 4 and t.dims[0] > 1)
     change(model, weight.name, numpy_helper.to_array(weight) * factor)
+    return model
 
 
 def overlap_of_nms(model: onnx.ModelProto, value: float) -> None:
