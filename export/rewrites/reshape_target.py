@@ -18,9 +18,10 @@ Axis = int | tuple[ir.Value, int]  # a number, or an axis of a tensor
 
 def rewrite(node: ir.Node) -> None:
     require(node.op_type == "Reshape", f"{node.op_type} is no Reshape")
-    x = node.inputs[0]
+    x, shape = node.inputs
+    require(shape is not None and shape.const_value is None, f"the target of {node.name} is a constant")
     assert x is not None
-    target = [_kept(axis, place, x) for place, axis in enumerate(_axes(node.inputs[1]))]
+    target = [_kept(axis, place, x) for place, axis in enumerate(_axes(shape))]
     pieces: list[list[Axis]] = []
     for axis in target:
         if pieces and (isinstance(axis, int) == isinstance(pieces[-1][-1], int)) and _follows(axis, pieces[-1][-1]):
