@@ -77,12 +77,15 @@ class Counted(nn.Module):
 
 
 class Gated(nn.Module):
-    """A map times the mean of its channels, and their sum."""
+    """A map times the mean of its channels, and the sum with a gate."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 1, 1)
 
     def forward(self, x):
         x = x.relu()
-        mean = x.mean(1).unsqueeze(1)
-        return x * mean + mean
+        return x * x.mean(1).unsqueeze(1) + self.conv(x).sigmoid()
 
 
 def last(model: onnx.ModelProto, operator: str) -> ir.Node:
@@ -102,7 +105,14 @@ def last(model: onnx.ModelProto, operator: str) -> ir.Node:
         (reshape_target.rewrite, Counted(), (1, 4, 8, 8), 18, "Div", "Div is no Reshape"),
         (spatial_gate.rewrite, Counted(), (1, 4, 8, 8), 18, "Div", "Div does not join two maps"),
         (spatial_gate.rewrite, Gated(), (1, 4, 8, 8), 18, "Add", "is taken into no convolution"),
-        (spatial_gate.rewrite, Gated(), (1, 1, 8, 8), 18, "Mul", "no side of .* is a map of one channel for many"),
+        (
+            spatial_gate.rewrite,
+            Counted(),
+            (1, 4, 8, 8),
+            14,
+            "Mul",
+            "is from a convolution to one channel",
+        ),
         (trailing_axes.rewrite, Gated(), (1, 4, 8, 8), 18, "Unsqueeze", "adds them elsewhere"),
         (trailing_axes.rewrite, Counted(), (1, 4, 8, 8), 18, "Div", "Div adds no axes"),
     ],
