@@ -8,17 +8,17 @@ import contextlib
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import onnx
+import onnxruntime
 import torch
+from torchvision.ops import box_iou
 from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.tolerance import TOLERANCE, allowed
-
-if TYPE_CHECKING:  # this module is loaded at every prediction
-    import onnx
 
 
 class Reference(NamedTuple):
@@ -67,7 +67,7 @@ def references(
 
 
 def check_onnx(
-    file: "Path | onnx.ModelProto", against: Sequence[Reference], dtype: str, lists: bool = False, name: str = ""
+    file: Path | onnx.ModelProto, against: Sequence[Reference], dtype: str, lists: bool = False, name: str = ""
 ) -> Agreement:
     """Compares an ONNX file with the model that the references are of.
 
@@ -119,14 +119,12 @@ def _compared(
     return closest
 
 
-def runner(file: "Path | onnx.ModelProto", optimized: bool = True) -> Callable[..., list[np.ndarray]]:
+def runner(file: Path | onnx.ModelProto, optimized: bool = True) -> Callable[..., list[np.ndarray]]:
     """Returns a function that runs the ONNX file on its inputs, the images `(N, C, H, W)` first.
 
     Raises:
         AttentionError: ONNX Runtime refuses the file, here or when it runs.
     """
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     if not optimized:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -161,8 +159,6 @@ def found_again(boxes: torch.Tensor, others: torch.Tensor) -> int:
 
     Both are `(detections, 6)`: two corners in pixels, confidence, class.
     """
-    from torchvision.ops import box_iou
-
     overlap = box_iou(boxes[:, :4], others[:, :4]) * (boxes[:, 5:6] == others[:, 5])
     return int((overlap >= 0.9).any(1).sum())
 

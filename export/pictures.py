@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import interpolate
 from ultralytics.utils import ASSETS
 
-MANY = 2.5e12  # parameters times pixels, of a yolov5s of 640 × 640: above, float64 takes long
+MANY = 2.5e12  # parameters times pixels, between a yolov5n and a yolov5s of 640 × 640: above, float64 takes long
 
 
 def pictures(like: torch.Tensor, few: bool, others: Sequence[tuple[int, ...]]) -> Iterator[tuple[str, torch.Tensor]]:
