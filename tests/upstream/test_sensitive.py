@@ -12,14 +12,17 @@ from yolo_attn.export.parity import error, errors, tensors
 from yolo_attn.nn import Attention
 from yolo_attn.tolerance import TOLERANCE
 
-NAMES = ["yolov5n-cbam", "yolov8n-seg-gam", "yolo11n-cls-se", "yolo12n-coordatt-head", "yolo26n-pose-eca-in-neck"]
-LARGE = ["yolov9t-srm", "yolov10n-gct", "yolo11n-obb-triplet", "yolo26n-sem-bam", "yolov6n-gsop", "yolov3-tiny-encnet"]
+NAMES = ["yolov5n-cbam", "yolov8n-seg-gam", "yolo11n-cls-se"]
+MORE = [
+    "yolo12n-coordatt-head", "yolo26n-pose-eca-in-neck", "yolov9t-srm", "yolov10n-gct", "yolo11n-obb-triplet",
+    "yolo26n-sem-bam", "yolov6n-gsop", "yolov3-tiny-encnet",
+]  # fmt: skip
 
 
 def pytest_generate_tests(metafunc):
     """`pytest --all` takes further networks."""
     if "name" in metafunc.fixturenames:
-        metafunc.parametrize("name", NAMES + (LARGE if metafunc.config.getoption("--all") else []))
+        metafunc.parametrize("name", NAMES + (MORE if metafunc.config.getoption("--all") else []))
 
 
 def run(network: nn.Module, x: torch.Tensor) -> list[np.ndarray]:
