@@ -97,8 +97,8 @@ def finish(exporter, file: Path) -> Path:
     )
     if exporter.args.nms and exporter.args.dynamic:
         LOGGER.warning(
-            f"{PREFIX} NMS in the graph looks at {exporter.im.shape[0]} images of a batch and finds nothing in others, as "
-            "in Ultralytics' own file; batch=… sets the number"
+            f"{PREFIX} NMS in the graph looks at {exporter.im.shape[0]} images of a batch and finds nothing in others, "
+            "as in Ultralytics' own file; batch=… sets the number"
         )
     if precision != 8 or getattr(exporter, "qat", False):
         return file
