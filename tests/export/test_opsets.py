@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 
-from benchmarks.graphs import rewritten
+from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import OPTIONS, images, make
 from yolo_attn.export.parity import error, runner
 from yolo_attn.export.single import exported

@@ -28,6 +28,6 @@ print({{name.partition(".")[0] for name in sys.modules}} & {{"torch", "ultralyti
     assert environment.run("python", "-c", code).stdout == "15\nset()\n"
     for wrong, mend in ((f"model={live_model}", "serve=0"), ("model=best.pt", "source=0")):
         (environment.cwd / "best.pt").touch()
-        failed = environment.run("yolo-attn", "live", wrong, mend, "source=clip.mp4", fails=True)
+        failed = environment.run("yolo-attn", "live", wrong, mend, fails=True)
         assert failed.stderr.startswith("ERROR ❌️") and "pip install" in failed.stderr
         assert failed.stderr.count("\n") == 1

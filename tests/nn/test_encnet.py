@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.graphs import rewritten
+from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import assert_close, images, make
 from tests.support.pasted import PastedEncNet, paste
 from yolo_attn.export.parity import error
