@@ -8,14 +8,14 @@ Writes benchmarks/results/identity_start.csv.
 """
 
 import argparse
-import csv
 import tempfile
 from pathlib import Path
 
 import yaml
 
 import yolo_attn
-from benchmarks.machine import RESULTS, machine, write_rows
+from benchmarks.machine import machine, write_rows
+from docs import tables
 from yolo_attn import registry
 from yolo_attn.surgery.rows import STARTS
 
@@ -31,17 +31,6 @@ def accuracy(yolo, imgsz: int, device: str, folder: str) -> float:
         data="shapes.yaml", imgsz=imgsz, device=device, workers=0, project=folder, plots=False, verbose=False
     )
     return round(metrics.box.map, 4)
-
-
-def markdown() -> str:
-    """Returns the written results as a Markdown table."""
-    with (RESULTS / "identity_start.csv").open() as stream:
-        base, *rows = csv.DictReader(stream)
-    lines = ["| put in | start: identity | start: paper |", "|---|---|---|"]
-    lines.append(f"| nothing | {base['mAP50-95']} | {base['mAP50-95']} |")
-    for identity, paper in zip(rows[::2], rows[1::2], strict=True):
-        lines.append(f"| {identity['operator']} | {identity['mAP50-95']} | {paper['mAP50-95']} |")
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -73,7 +62,7 @@ def main() -> None:
                 table.append({"operator": operator, "start": start, "mAP50-95": accuracy(model, *settings, folder)})
     where = machine("ultralytics", "torch") | {"base": options.base, "epochs": options.epochs, "imgsz": options.imgsz}
     file = write_rows("identity_start", [row | where for row in table])
-    print(f"{markdown()}\nwritten to {file}")
+    print(f"{tables.identity_start()}\nwritten to {file}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m benchmarks.learning            # yolov5n, half of the images, ten epochs; two minutes a model on two cores
 
 One seed and few images: the curves show that every operator learns, not which one is better.
-Writes benchmarks/results/learning.csv and learning.png.
+Writes benchmarks/results/learning.csv and docs/learning.png.
 """
 
 import argparse
@@ -11,8 +11,10 @@ import csv
 import tempfile
 from pathlib import Path
 
-from benchmarks.machine import RESULTS, machine, write_rows
+from benchmarks.machine import machine, write_rows
 from yolo_attn.models import OPERATORS
+
+CHART = Path(__file__).parents[1] / "docs" / "learning.png"
 
 
 def train(model: str, epochs: int, imgsz: int, device: str, folder: str) -> list[float]:
@@ -66,7 +68,7 @@ def main() -> None:
         for model, curve in curves.items()
         for epoch, value in enumerate(curve, 1)
     ]
-    draw(curves, RESULTS / "learning.png")
+    draw(curves, CHART)
     print(f"{'model':<20}" + "".join(f"{epoch:>7}" for epoch in range(1, options.epochs + 1)))
     for model, curve in curves.items():
         print(f"{model:<20}" + "".join(f"{value:>7.3f}" for value in curve))
