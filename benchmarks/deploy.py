@@ -4,7 +4,7 @@
     python -m benchmarks.deploy --device cuda      # ONNX Runtime's CUDA and TensorRT providers
 
 yolov5s and yolo26n at 640 pixels, attention before the head's three inputs. The pasted form
-(tests/support/pasted.py) has the same weights and goes through the stock exporter. One session is open at a time;
+(tests/support/pasted) has the same weights and goes through the stock exporter. One session is open at a time;
 rounds go over all files in turn, so that a busy machine slows all of them. `own` is the attention's time inside the
 network, from ONNX Runtime's profiler on one thread: its nodes, and the changes of layout that the network without it
 has not.

@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import RESULTS, machine, write_rows
+from yolo_attn.live.options import LiveOptions
 
 FRAMES = 40  # of the video
 LAG_SECONDS = 20.0
@@ -184,10 +185,7 @@ def lag(model: Path, imgsz: int, threads: int) -> dict:
             sent[int(number)] = float(moment)
 
     threading.Thread(target=listen, daemon=True).start()
-    options = {"imgsz": None, "conf": 0.25, "iou": 0.7, "max_det": 300, "classes": None, "device": "cpu"}
-    pipeline = yolo_attn.live.open_pipeline(
-        str(model), url, vid_stride=1, stream_buffer=None, threads=threads, **options
-    )  # fmt: skip
+    pipeline = yolo_attn.live.open_pipeline(LiveOptions(str(model), url, device="cpu", threads=threads))
     seen: list[tuple[int, float, float]] = []
     began = 0.0
     for result in pipeline.results():

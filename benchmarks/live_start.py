@@ -18,7 +18,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from benchmarks.machine import machine, write_rows
-from tests.test_packaging import ROOT, build_wheel, clean_variables, create_environment, install, pip
+from tests.support.environments import ROOT, build_wheel, clean_variables, create_environment, install, pip
 
 CODE = "import importlib.metadata as m; print(*(d.metadata['Name'] for d in m.distributions()))"
 

@@ -55,6 +55,16 @@ def yolo():
     return run
 
 
+@pytest.fixture
+def log(caplog):
+    """What Ultralytics' logger said."""
+    from ultralytics.utils import LOGGER
+
+    LOGGER.addHandler(caplog.handler)
+    yield caplog
+    LOGGER.removeHandler(caplog.handler)
+
+
 def pytest_addoption(parser):
     parser.addoption("--all", action="store_true", help="every combination where a run takes a sample")
 

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.live.test_live import video
-from tests.test_packaging import ROOT, build_wheel, create_environment, install, pip
+from tests.support.environments import ROOT, build_wheel, create_environment, install, pip
+from tests.support.live_videos import video
 
 
 def test_it_runs_without_torch_and_ultralytics(live_model, tmp_path):

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tests.live.test_live import start
 from tests.support.live_camera import FakeCamera, wait_for
+from tests.support.live_command import start
 from yolo_attn.errors import AttentionError
 
 pytest.importorskip("starlette")

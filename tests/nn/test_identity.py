@@ -7,19 +7,14 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from ultralytics.nn import tasks
 
 from benchmarks.graphs import rewritten
-from tests.nn.test_contract import assert_close, images
-from tests.support.operators import CASES, IDS, OPTIONS
+from tests.support.operators import CASES, IDS, OPTIONS, assert_close, images
 from yolo_attn import registry
 from yolo_attn.export.parity import error
 from yolo_attn.export.single import exported
 from yolo_attn.nn import Attention
-from yolo_attn.surgery import recipe
-from yolo_attn.surgery.rows import read_start, write_start
 from yolo_attn.tolerance import TOLERANCE
-from yolo_attn.upstream import parse
 
 every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
 every_operator = pytest.mark.parametrize("name", list(OPTIONS))
@@ -125,70 +120,3 @@ def test_it_adds_two_small_nodes_per_gate_and_none_on_the_map(name, gates):
     added = nodes[1] - nodes[0]
     assert added == Counter({"Mul": gates, "Add": gates} if gates else {})
     assert sum(map(np.prod, (g(images()).shape[1:] for g in getattr(blended, "gates", [])))) <= 32 + 7 * 13
-
-
-def lively(model: torch.nn.Module) -> torch.nn.Module:
-    """Returns `model` with batch norms that know their statistics: what a random network says depends on the image."""
-    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = 1.0
-        torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
-    model.train()(torch.rand(4, 3, 64, 64))
-    return model.eval()
-
-
-def test_a_network_with_every_operator_keeps_the_output_of_its_base():
-    base = tasks.yaml_model_load("yolov8n.yaml")
-    torch.manual_seed(0)
-    plain = lively(tasks.DetectionModel(copy.deepcopy(base), verbose=False))
-    rows = base
-    for row, name in reversed([*enumerate(OPTIONS, start=1)]):
-        rows = recipe.insert_after(rows, row, name)
-    model = tasks.DetectionModel(rows, verbose=False).eval()
-    x = torch.rand(1, 3, 64, 64)
-    assert error(model(x)[0].detach().numpy(), plain(x)[0].detach().numpy()) > 0.1
-    model.load(plain, verbose=False)
-    assert_close(model(x)[0], plain(x)[0])
-    assert_close(copy.deepcopy(model).fuse(verbose=False)(x)[0], plain(x)[0])
-    assert_close(model.train()(x)["scores"], plain.train()(x)["scores"])
-
-
-def test_a_row_says_how_it_starts(caplog):
-    from ultralytics.utils import LOGGER
-
-    LOGGER.addHandler(caplog.handler)
-    rows = [[-1, 1, "Conv", [32, 1]], [-1, 1, "CBAM", [32, 7, {"start": "identity"}]],
-            [-1, 2, "SE", [{"reduction": 4, "start": "identity"}]], [-1, 1, "ECA", [{"start": "paper"}]],
-            [-1, 1, "ECA", []]]  # fmt: skip
-    layers, _ = parse.parse_model(
-        {"nc": 1, "depth_multiple": 1.0, "width_multiple": 1.0, "backbone": rows, "head": []}, 3
-    )
-    LOGGER.removeHandler(caplog.handler)
-    cbam, se, eca, other = layers[1:]
-    assert cbam.blend.tolist() == [0, 0] and cbam.kernel_size == 7
-    assert [m.blend.tolist() for m in se] == [[0], [0]] and se[0].reduction == 4
-    assert eca.blend is None and other.blend is None
-    assert cbam.np == sum(p.numel() for p in cbam.parameters())
-    assert "{start: identity} in rows 1, 2" in caplog.text
-    assert rows[1][3] == [32, 7, {"start": "identity"}]
-
-
-@pytest.mark.parametrize("start", ["Identity", True, 1, "zero"])
-def test_another_start_is_refused_in_one_line(start):
-    rows = [[-1, 1, "Conv", [32, 1]], [-1, 1, "CBAM", [{"start": start}]]]
-    with pytest.raises(ValueError, match=r"row 1 .*option 'start' of CBAM must be identity or paper, got") as refused:
-        parse.parse_model({"nc": 1, "yaml_file": "m.yaml", "backbone": rows, "head": []}, 3, verbose=False)
-    assert "\n" not in str(refused.value)
-
-
-def test_what_a_row_says_is_read_and_written():
-    for args, start, expected in (
-        ([], "identity", [{"start": "identity"}]),
-        ([256, 7], "paper", [256, 7, {"start": "paper"}]),
-        ([{"reduction": 8, "start": "paper"}], "identity", [{"reduction": 8, "start": "identity"}]),
-        ([256, {"start": "identity"}], None, [256]),
-        ([], None, []),
-    ):
-        row = [-1, 1, "CBAM", copy.deepcopy(args)]
-        write_start(row, start)
-        assert row[3] == expected and read_start(row) == start

@@ -1,10 +1,12 @@
 """Reading attention rows: every form in circulation builds what its author meant, or says what to write."""
 
+import copy
+
 import pytest
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-from yolo_attn.surgery.rows import read_options
+from yolo_attn.surgery.rows import read_options, read_start, write_start
 
 
 def read(name: str, args: list, channels: int, width: float = 1.0) -> dict:
@@ -94,3 +96,16 @@ def test_an_unknown_name_gives_the_nearest():
 def test_every_alias_means_one_operator():
     keys = [registry._key(alias) for info in registry.OPERATORS for alias in {info.name, *info.aliases}]
     assert len(keys) - len(set(keys)) == len(keys) - len(registry._by_key())
+
+
+def test_what_a_row_says_is_read_and_written():
+    for args, start, expected in (
+        ([], "identity", [{"start": "identity"}]),
+        ([256, 7], "paper", [256, 7, {"start": "paper"}]),
+        ([{"reduction": 8, "start": "paper"}], "identity", [{"reduction": 8, "start": "identity"}]),
+        ([256, {"start": "identity"}], None, [256]),
+        ([], None, []),
+    ):
+        row = [-1, 1, "CBAM", copy.deepcopy(args)]
+        write_start(row, start)
+        assert row[3] == expected and read_start(row) == start

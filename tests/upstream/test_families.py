@@ -16,7 +16,7 @@ from ultralytics.nn import tasks
 from ultralytics.nn.tasks import BaseModel
 from ultralytics.utils import LOGGER
 
-from tests.surgery.test_placement import BASES, PLACES
+from tests.support.bases import BASES, PLACES
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention

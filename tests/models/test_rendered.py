@@ -1,11 +1,10 @@
-"""What is generated is what stands there: the shipped models."""
+"""The shipped models are what the recipe renders."""
 
 import pytest
 from ultralytics.cfg import TASKS
 from ultralytics.utils import YAML
 
 from yolo_attn import models
-from yolo_attn.surgery import recipe
 from yolo_attn.upstream import layout
 from yolo_attn.upstream.lookup import FOLDERS
 
@@ -23,21 +22,6 @@ def test_shipped_models_are_what_the_recipe_renders(rendered):
 def test_names_avoid_what_ultralytics_routes_elsewhere(rendered):
     traps = ("sam_", "sam2_", "sam3", "mobile_sam", "rtdetr", "fastsam", "yolo_nas", "-sem", *(f"-{t}" for t in TASKS))
     assert not [name for name in rendered for trap in traps if trap in name]
-
-
-def test_a_model_dict_is_left_alone_and_every_reader_follows():
-    model = {
-        "backbone": [[-1, 1, "Conv", [8, 3, 2]], [-1, 1, "Conv", [8, 3, 2]], [-1, 1, "Conv", [8, 3, 2]]],
-        "head": [[-2, 1, "Conv", [8]], [[-1, 1, -4], 1, "Concat", [1]], [[2, 4], 1, "Detect", ["nc"]]],
-    }
-    before = repr(model)
-    inserted = recipe.insert_after(model, 1, "ECA")
-    assert repr(model) == before
-    assert [row[0] for row in inserted["backbone"]] == [-1, -1, -1, -1]
-    # Row 3 read row 1, so row 4 reads its attention, row 2; row 4 read rows 3, 1 and 0; row 5 read rows 2 and 4.
-    assert [row[0] for row in inserted["head"]] == [-2, [-1, 2, -5], [3, 5]]
-    ahead = recipe.insert_before_head(model, "ECA")
-    assert [row[0] for row in ahead["head"]] == [-2, [-1, 1, -4], 2, 4, [5, 6]]
 
 
 def test_every_row_carries_its_number_and_stride(rendered):
