@@ -14,9 +14,8 @@ SLOW = ("EncNet", "GSoP", "SRM")  # whose pasted forms take several times as lon
 
 
 def results(name: str) -> list[dict[str, str]]:
-    """Returns the rows of the committed `name`.csv."""
-    (file,) = BENCHMARKS.rglob(f"{name}.csv")
-    with file.open(encoding="utf-8") as stream:
+    """Returns the rows of a committed result, `benchmarks/name.csv`."""
+    with (BENCHMARKS / f"{name}.csv").open(encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -27,8 +26,8 @@ def markdown(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def identity_start() -> str:
-    """mAP50-95 right after attention was put into a trained network, by how it starts (benchmarks.identity_start)."""
-    base, *rows = results("identity_start")
+    """mAP50-95 as attention was put into a trained network, by its start (benchmarks.learning.identity_start)."""
+    base, *rows = results("learning/identity_start")
     found: dict[str, dict[str, str]] = {"nothing": dict.fromkeys(("identity", "paper"), base["mAP50-95"])}
     for row in rows:
         found.setdefault(row["operator"], {})[row["start"]] = row["mAP50-95"]
@@ -37,8 +36,8 @@ def identity_start() -> str:
 
 
 def operator_times() -> str:
-    """Time of the pasted form over ours, the geometric mean of an operator's maps (benchmarks.operators)."""
-    rows = results("operators")
+    """Time of the pasted form over ours, the geometric mean of an operator's maps (benchmarks.cpu.operators)."""
+    rows = results("cpu/operators")
 
     def line(title: str, operators: Iterable[str]) -> list[str]:
         chosen = [row for row in rows if row["operator"] in operators]
@@ -52,16 +51,16 @@ def operator_times() -> str:
 
 
 def int8() -> str:
-    """mAP50-95 and time of INT8 files beside FP32 (benchmarks.int8)."""
+    """mAP50-95 and time of INT8 files beside FP32 (benchmarks.deploy.int8)."""
     columns = {"": "attention", "FP32": "fp32_map", "INT8": "int8_map", "lost": "lost", "times as fast": "faster"}
-    rows = [{**row, "attention": _operator(row["attention"])} for row in results("int8")]
+    rows = [{**row, "attention": _operator(row["attention"])} for row in results("deploy/int8")]
     return markdown(columns, ([row[column] for column in columns.values()] for row in rows))
 
 
 def kernels() -> str:
-    """Kernels that each operator adds to a network in TensorRT-RTX (benchmarks.kernels)."""
+    """Kernels that each operator adds to a network in TensorRT-RTX (benchmarks.deploy.kernels)."""
     found: dict[str, list[str]] = {}
-    for row in results("kernels"):
+    for row in results("deploy/kernels"):
         if row["place"] == "network":
             found.setdefault(row["operator"], []).extend((row["pasted"], row["ours"]))
     heads = ("operator", "pasted", "ours", "pasted, dynamic", "ours, dynamic")
@@ -70,7 +69,7 @@ def kernels() -> str:
 
 def live() -> str:
     """`yolo-attn live` beside stock `yolo predict` and a bare loop (benchmarks.live)."""
-    rows = [row for row in results("live") if row["what"] == "throughput"]
+    rows = [row for row in results("live/live") if row["what"] == "throughput"]
     columns = {
         "threads, image size": ("threads", "imgsz"),
         "frames per second over stock": ("live over stock, frames/s",),
@@ -83,10 +82,10 @@ def live() -> str:
 
 
 def live_start() -> str:
-    """What the device saves (benchmarks.live_start)."""
+    """What the device saves (benchmarks.live.start)."""
     titles = {"full": "everything", "edge": "`requirements-edge.txt`"}
     columns = {"": "environment", "packages": "packages", "installed, MB": "MB", "one picture, s": "one picture, s"}
-    rows = ({**row, "environment": titles[row["environment"]]} for row in results("live_start"))
+    rows = ({**row, "environment": titles[row["environment"]]} for row in results("live/start"))
     return markdown(columns, ([row[column] for column in columns.values()] for row in rows))
 
 

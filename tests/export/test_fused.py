@@ -10,8 +10,8 @@ from onnxruntime.quantization import CalibrationDataReader
 from torch import nn
 from ultralytics import YOLO
 
-from benchmarks import nodes
-from benchmarks.graphs import rewritten
+from benchmarks.deploy import nodes
+from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import make
 from yolo_attn.export import fused, half, int8
 from yolo_attn.export.layers import attention_layers, layer_of
@@ -44,7 +44,7 @@ def test_each_rule_matches_as_often_as_it_shall(name, dynamic):
 
 
 def test_the_table_of_nodes_is_rendered():
-    assert nodes.FILE.read_text(encoding="utf-8") == nodes.render(), "python -m benchmarks.nodes"
+    assert nodes.FILE.read_text(encoding="utf-8") == nodes.render(), "python -m benchmarks.deploy.nodes"
 
 
 class Reduced(nn.Module):

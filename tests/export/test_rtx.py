@@ -18,9 +18,8 @@ from ultralytics import YOLO
 from ultralytics.engine.exporter import Exporter
 from ultralytics.nn.backends.base import BaseBackend
 
-from benchmarks import kernels
-from benchmarks.graphs import rewritten
-from benchmarks.machine import RESULTS
+from benchmarks.deploy import kernels
+from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import make
 from yolo_attn import cli, export, models, registry
 from yolo_attn.errors import AttentionError
@@ -30,7 +29,7 @@ from yolo_attn.upstream import exporter
 
 pytest.importorskip("tensorrt_rtx", reason="the extra `rtx` is not installed")
 
-with (RESULTS / "kernels.csv").open(encoding="utf-8") as stream:
+with kernels.FILE.open(encoding="utf-8") as stream:
     KERNELS = list(csv.DictReader(stream))
 COUNTED = [row for row in KERNELS if (row["place"], row["shapes"]) == ("alone", "static")]
 CHANNELS, SIZE = 64, 20
@@ -67,7 +66,7 @@ def test_every_operator_builds(name, dynamic, tmp_path):
 def test_kernels_are_those_of_the_committed_table(row):
     version = importlib.metadata.version("tensorrt_rtx")
     if version != row["tensorrt_rtx"]:
-        pytest.skip(f"counted with {row['tensorrt_rtx']}, this is {version}: python -m benchmarks.kernels")
+        pytest.skip(f"counted with {row['tensorrt_rtx']}, this is {version}: python -m benchmarks.deploy.kernels")
     name = row["operator"]
     assert kernels.count(make(name, {}, kernels.CHANNELS).deploy(), dynamic=False) == int(row["ours"])
 
