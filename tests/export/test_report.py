@@ -8,6 +8,7 @@ import onnx
 import pytest
 from ultralytics import YOLO
 
+from tests.support.sensitive import sensitive
 from yolo_attn import cli, export
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx, runtime
@@ -31,7 +32,9 @@ INSIDE, BEHIND = "model.1.m.0.attn", "model.3"
 def checkpoint(tmp_path) -> Path:
     """A small network with SE inside a block and GAM behind another layer."""
     (tmp_path / "small.yaml").write_text(NETWORK)
-    YOLO(tmp_path / "small.yaml").save(tmp_path / "best.pt")
+    yolo = YOLO(tmp_path / "small.yaml")
+    sensitive(yolo.model)
+    yolo.save(tmp_path / "best.pt")
     (tmp_path / "small.yaml").unlink()
     return tmp_path / "best.pt"
 

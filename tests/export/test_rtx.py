@@ -21,6 +21,7 @@ from ultralytics.nn.backends.base import BaseBackend
 from benchmarks.deploy import kernels
 from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import make
+from tests.support.sensitive import sensitive
 from yolo_attn import cli, export, models, registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx
@@ -88,7 +89,9 @@ def checkpoint(tmp_path_factory) -> Path:
     rows = ["[-1, 1, Conv, [64, 3, 2]]", "[-1, 1, Conv, [64, 3, 2]]", "[-1, 1, CBAM, []]"]
     backbone = "".join(f"  - {row}\n" for row in rows)
     (folder / "small.yaml").write_text(f"nc: 2\nbackbone:\n{backbone}head:\n  - [[-1], 1, Detect, [nc]]\n")
-    YOLO(folder / "small.yaml").save(folder / "best.pt")
+    yolo = YOLO(folder / "small.yaml")
+    sensitive(yolo.model)
+    yolo.save(folder / "best.pt")
     return folder / "best.pt"
 
 
@@ -145,7 +148,9 @@ class Noise(CalibrationDataReader):
 
 def test_a_network_in_int8_builds(tmp_path, datasets):
     """The graph with which engines are built in INT8 has its gates in float, and TensorRT takes its scales."""
-    YOLO("yolov5n-gam-head.yaml").save(tmp_path / "best.pt")
+    yolo = YOLO("yolov5n-gam-head.yaml")
+    sensitive(yolo.model)
+    yolo.save(tmp_path / "best.pt")
     calibration = {"data": "shapes.yaml", "fraction": 0.05}
     engine = export.run(tmp_path / "best.pt", format="rtx", targets="sm89", imgsz=64, quantize=8, **calibration)
     found = plan.kernels(engine.read_bytes())

@@ -25,6 +25,7 @@ from ultralytics.nn.tasks import BaseModel
 from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
+from yolo_attn.nn import Attention
 from yolo_attn.upstream.correspondence import corresponding, is_attention_row, laid_out, operators
 from yolo_attn.upstream.provenance import of_one_width
 from yolo_attn.upstream.starts import reconcile_starts
