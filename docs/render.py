@@ -1,6 +1,7 @@
 """`python -m docs.render`: writes everything again that is rendered: the model YAMLs, and the tables in the documents.
 
-A table stands in a document between `<!-- rendered: NAME -->` and `<!-- /rendered -->`. A test compares them.
+A table stands in a document between `<!-- rendered: NAME -->` and `<!-- /rendered -->`, each on a line of its own. A
+test compares them.
 """
 
 import re
@@ -8,10 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yolo_attn
+from docs import tables
 from yolo_attn import models
 
 ROOT = Path(__file__).parent.parent
-TABLES: dict[str, Callable[[], str]] = {"operators": yolo_attn.table}
+MARKS = re.compile(r"^<!-- rendered: (\S+) -->$.*?^<!-- /rendered -->$", re.DOTALL | re.MULTILINE)
+TABLES: dict[str, Callable[[], str]] = {
+    "operators": yolo_attn.table,
+    "operator-times": tables.operator_times,
+    "identity-start": tables.identity_start,
+    "int8": tables.int8,
+    "kernels": tables.kernels,
+    "live": tables.live,
+    "live-start": tables.live_start,
+}
 
 
 def documents() -> list[Path]:
@@ -25,7 +36,7 @@ def rendered(text: str) -> str:
     def table(mark: re.Match) -> str:
         return f"<!-- rendered: {mark[1]} -->\n\n{TABLES[mark[1]]()}\n\n<!-- /rendered -->"
 
-    return re.sub(r"<!-- rendered: (\S+) -->.*?<!-- /rendered -->", table, text, flags=re.DOTALL)
+    return MARKS.sub(table, text)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m benchmarks.learning            # yolov5n, half of the images, ten epochs; two minutes a model on two cores
 
 One seed and few images: the curves show that every operator learns, not which one is better.
-Writes benchmarks/learning/learning.csv and learning.png.
+Writes benchmarks/learning/learning.csv and docs/learning.png.
 """
 
 import tempfile
@@ -14,6 +14,7 @@ from benchmarks.machine import machine, write_rows
 from yolo_attn.models import OPERATORS
 
 FILE = Path(__file__).with_name("learning.csv")
+CHART = Path(__file__).parents[2] / "docs" / "learning.png"
 
 
 def draw(curves: dict[str, list[float]], file: Path) -> None:
@@ -49,7 +50,7 @@ def main() -> None:
         for epoch, value in enumerate(curve, 1)
     ]
     where = machine("ultralytics", "torch") | {"device": options.device, "imgsz": options.imgsz}
-    draw(curves, FILE.with_suffix(".png"))
+    draw(curves, CHART)
     print(f"{'model':<20}" + "".join(f"{epoch:>7}" for epoch in range(1, options.epochs + 1)))
     for model, curve in curves.items():
         print(f"{model:<20}" + "".join(f"{value:>7.3f}" for value in curve))

@@ -7,7 +7,6 @@ both are validated as they are: one starts as the identity (what `pretrained=` d
 Writes benchmarks/learning/identity_start.csv.
 """
 
-import csv
 import tempfile
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import yaml
 import yolo_attn
 from benchmarks.learning.training import BUILT_IN, read_options, train
 from benchmarks.machine import machine, write_rows
+from docs import tables
 from yolo_attn import registry
 from yolo_attn.surgery.rows import STARTS
 
@@ -31,17 +31,6 @@ def accuracy(yolo, imgsz: int, device: str, folder: str) -> float:
     """Returns mAP50-95 of a model as it is."""
     metrics = yolo.val(imgsz=imgsz, device=device, project=folder, **BUILT_IN)
     return round(metrics.box.map, 4)
-
-
-def markdown() -> str:
-    """Returns the written results as a Markdown table."""
-    with FILE.open() as stream:
-        base, *rows = csv.DictReader(stream)
-    lines = ["| put in | start: identity | start: paper |", "|---|---|---|"]
-    lines.append(f"| nothing | {base['mAP50-95']} | {base['mAP50-95']} |")
-    for identity, paper in zip(rows[::2], rows[1::2], strict=True):
-        lines.append(f"| {identity['operator']} | {identity['mAP50-95']} | {paper['mAP50-95']} |")
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -66,7 +55,7 @@ def main() -> None:
                 table.append({"operator": operator, "start": start, "mAP50-95": accuracy(model, *settings, folder)})
     where = machine("ultralytics", "torch") | {"base": options.base, "epochs": options.epochs, "imgsz": options.imgsz}
     file = write_rows(FILE, table, where)
-    print(f"{markdown()}\nwritten to {file}")
+    print(f"{tables.identity_start()}\nwritten to {file}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""The documents' tables of measured numbers, each from the results that its benchmark committed.
+
+Numbers stand here as they stand there, and means of them to two digits.
+"""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import geometric_mean
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+PASSES = {"inference": "inference", "deployed": "after `fuse()`", "training": "training step"}
+SLOW = ("EncNet", "GSoP", "SRM")  # whose pasted forms take several times as long
+
+
+def results(name: str) -> list[dict[str, str]]:
+    """Returns the rows of a committed result, `benchmarks/name.csv`."""
+    with (BENCHMARKS / f"{name}.csv").open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def markdown(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Returns a Markdown table."""
+    head, *lines = [f"| {' | '.join(line)} |" for line in (heads, *rows)]
+    return "\n".join([head, "|---" * (head.count(" | ") + 1) + "|", *lines])
+
+
+def identity_start() -> str:
+    """mAP50-95 as attention was put into a trained network, by its start (benchmarks.learning.identity_start)."""
+    base, *rows = results("learning/identity_start")
+    found: dict[str, dict[str, str]] = {"nothing": dict.fromkeys(("identity", "paper"), base["mAP50-95"])}
+    for row in rows:
+        found.setdefault(row["operator"], {})[row["start"]] = row["mAP50-95"]
+    heads = ("put in", "start: identity", "start: paper")
+    return markdown(heads, ([name, start["identity"], start["paper"]] for name, start in found.items()))
+
+
+def operator_times() -> str:
+    """Time of the pasted form over ours, the geometric mean of an operator's maps (benchmarks.cpu.operators)."""
+    rows = results("cpu/operators")
+
+    def line(title: str, operators: Iterable[str]) -> list[str]:
+        chosen = [row for row in rows if row["operator"] in operators]
+        means = [geometric_mean(float(row["ratio"]) for row in chosen if row["pass"] == one) for one in PASSES]
+        return [title, *(f"{mean:.2f}" for mean in means)]
+
+    names = list(dict.fromkeys(row["operator"] for row in rows))
+    lines = [line(name, {name}) for name in names]
+    lines += [line("all", names), line(f"all but {', '.join(SLOW)}", set(names) - set(SLOW))]
+    return markdown(("operator", *PASSES.values()), lines)
+
+
+def int8() -> str:
+    """mAP50-95 and time of INT8 files beside FP32 (benchmarks.deploy.int8)."""
+    columns = {"": "attention", "FP32": "fp32_map", "INT8": "int8_map", "lost": "lost", "times as fast": "faster"}
+    rows = [{**row, "attention": _operator(row["attention"])} for row in results("deploy/int8")]
+    return markdown(columns, ([row[column] for column in columns.values()] for row in rows))
+
+
+def kernels() -> str:
+    """Kernels that each operator adds to a network in TensorRT-RTX (benchmarks.deploy.kernels)."""
+    found: dict[str, list[str]] = {}
+    for row in results("deploy/kernels"):
+        if row["place"] == "network":
+            found.setdefault(row["operator"], []).extend((row["pasted"], row["ours"]))
+    heads = ("operator", "pasted", "ours", "pasted, dynamic", "ours, dynamic")
+    return markdown(heads, ([name, *counts] for name, counts in found.items()))
+
+
+def live() -> str:
+    """`yolo-attn live` beside stock `yolo predict` and a bare loop (benchmarks.live)."""
+    rows = [row for row in results("live/live") if row["what"] == "throughput"]
+    columns = {
+        "threads, image size": ("threads", "imgsz"),
+        "frames per second over stock": ("live over stock, frames/s",),
+        "time of a frame over a bare loop of `session.run`": ("live over bare, time",),
+        "processor time of a frame: bare, live, stock (ms)": tuple(
+            f"{program} processor ms" for program in ("bare", "live", "stock")
+        ),
+    }
+    return markdown(columns, ([", ".join(row[one] for one in said) for said in columns.values()] for row in rows))
+
+
+def live_start() -> str:
+    """What the device saves (benchmarks.live.start)."""
+    titles = {"full": "everything", "edge": "`requirements-edge.txt`"}
+    columns = {"": "environment", "packages": "packages", "installed, MB": "MB", "one picture, s": "one picture, s"}
+    rows = ({**row, "environment": titles[row["environment"]]} for row in results("live/start"))
+    return markdown(columns, ([row[column] for column in columns.values()] for row in rows))
+
+
+def _operator(name: str) -> str:
+    """Returns an operator's name as rows write it, of one in small letters."""
+    from yolo_attn import registry
+
+    return "no attention" if name == "base" else registry.get(name).name
