@@ -1,0 +1,113 @@
+"""Which base a hand-edited model was made from, and where each of the base's rows stands in it.
+
+People open a base's YAML, put rows in, take a block out or write another one in its place. The rows are aligned by
+their modules alone, so neither arguments nor numbers matter: those are what `yolo_attn.surgery.wiring` then compares.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from yolo_attn import registry
+from yolo_attn.surgery.places import MERGES
+from yolo_attn.surgery.recipe import all_rows
+from yolo_attn.surgery.rows import split_block
+
+# What an edit costs; attention that was put in costs nothing. A model is a base's where its edits cost no more than
+# a quarter of the base's rows.
+OTHER_BLOCK, ATTENTION_FOR_A_BLOCK, PUT_IN, TAKEN_OUT, IMPOSSIBLE = 0.5, 0.9, 1.0, 1.0, 9.0
+SHARE = 0.25
+
+Bases = Mapping[tuple[str, ...], Sequence[list[list]]]
+
+
+class Origin(NamedTuple):
+    """What a model was made from.
+
+    Attributes:
+        rows: The rows of the base.
+        place: The row of the model where each of them stands; those that were taken out are missing.
+        certain: Nothing but attention was put in and nothing taken out, so no place is a guess.
+    """
+
+    rows: list[list]
+    place: dict[int, int]
+    certain: bool
+
+
+def kind(row: list) -> str:
+    """Returns a row's module: the block's for `C3_CBAM`, and nothing where the row is attention."""
+    if registry.find(row[2]):
+        return ""
+    split = split_block(row[2])
+    return split[0] if split else row[2]
+
+
+def by_kinds(bases: Iterable[dict]) -> Bases:
+    """Returns the rows of model dicts by their modules; several where the same modules read in several ways."""
+    found: dict[tuple[str, ...], list[list[list]]] = {}
+    for base in bases:
+        found.setdefault(_kinds(all_rows(base)), []).append(all_rows(base))
+    return found
+
+
+def find(model: dict, bases: Bases) -> Origin | None:
+    """Returns what `model` was made from, the nearest of `bases`, or None where none is near."""
+    rows = all_rows(model)
+    mine = _kinds(rows)
+    plain = tuple(name for name in mine if name)
+    aligned = [(*_align(mine, theirs), theirs) for theirs in ([plain] if plain in bases else bases)]
+    cost, place, theirs = min(aligned, key=lambda one: one[0], default=(0, {}, ()))
+    if not place or cost > SHARE * len(theirs):
+        return None
+    nearest = max(bases[theirs], key=lambda base: sum(base[k][0] == rows[i][0] for k, i in place.items()))
+    put_in = any(name for i, name in enumerate(mine) if i not in place.values())
+    return Origin(nearest, place, certain=not put_in and len(place) == len(theirs))
+
+
+def without_attention(model: dict) -> Origin:
+    """Returns `model` without its attention rows, every number as it stands, as if they had been put in unshifted."""
+    rows = all_rows(model)
+    kept = [i for i, row in enumerate(rows) if kind(row)]
+    return Origin([rows[i] for i in kept], dict(enumerate(kept)), certain=False)
+
+
+def _kinds(rows: list[list]) -> tuple[str, ...]:
+    """Returns the modules of rows; a last one, the head, is only that: Detect and Segment end the same base."""
+    kinds = [kind(row) for row in rows]
+    return (*kinds[:-1], "head" if kinds[-1] else "")
+
+
+def _align(mine: Sequence[str], theirs: Sequence[str]) -> tuple[float, dict[int, int]]:
+    """Returns the least cost of the edits that make `theirs` `mine`, and where each of `theirs` then stands in `mine`."""
+    width = len(theirs)
+    costs = [[0.0] * (width + 1) for _ in range(len(mine) + 1)]  # of what is behind row i of mine and j of theirs
+    for i in reversed(range(len(mine) + 1)):
+        for j in reversed(range(width + 1)):
+            ways = []
+            if i < len(mine):
+                ways.append(costs[i + 1][j] + (PUT_IN if mine[i] else 0))
+            if j < width:
+                ways.append(costs[i][j + 1] + TAKEN_OUT)
+            if i < len(mine) and j < width:
+                ways.append(costs[i + 1][j + 1] + _distance(mine[i], theirs[j]))
+            costs[i][j] = min(ways, default=0)
+    place: dict[int, int] = {}
+    i = j = 0
+    while i < len(mine) and j < width:
+        if costs[i][j] == costs[i + 1][j + 1] + _distance(mine[i], theirs[j]):
+            place[j] = i
+            i, j = i + 1, j + 1
+        elif costs[i][j] == costs[i + 1][j] + (PUT_IN if mine[i] else 0):
+            i += 1
+        else:
+            j += 1
+    return costs[0][0], place
+
+
+def _distance(mine: str, theirs: str) -> float:
+    """Returns what it costs that `mine` stands where `theirs` stood."""
+    if mine == theirs:
+        return 0
+    if {mine, theirs} & {*MERGES, "head"}:
+        return IMPOSSIBLE
+    return OTHER_BLOCK if mine else ATTENTION_FOR_A_BLOCK
