@@ -24,8 +24,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmarks.machine import RESULTS, machine
-from tests.operators import make
-from tests.pasted import paste
+from tests.support.operators import make
+from tests.support.pasted import paste
 from yolo_attn import registry
 
 BATCH, CHANNELS, SIZE = 2, 128, 40

@@ -34,8 +34,8 @@ from torch import nn
 
 from benchmarks.bytes import IDEAL, ChannelPart
 from benchmarks.machine import RESULTS, machine, write_rows
-from tests.operators import make
-from tests.pasted import paste
+from tests.support.operators import make
+from tests.support.pasted import paste
 from yolo_attn.ops import choice
 
 OPERATORS = ("CBAM", "CoordAtt", "GAM channel part", "TripletAttention", "SE", "ECA")

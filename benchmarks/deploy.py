@@ -3,10 +3,11 @@
     python -m benchmarks.deploy                    # ONNX Runtime and OpenVINO on the CPU, 1 and 2 threads; ~10 minutes
     python -m benchmarks.deploy --device cuda      # ONNX Runtime's CUDA and TensorRT providers
 
-yolov5s and yolo26n at 640 pixels, attention before the head's three inputs. The pasted form (tests/pasted.py) has the
-same weights and goes through the stock exporter. One session is open at a time; rounds go over all files in turn, so
-that a busy machine slows all of them. `own` is the attention's time inside the network, from ONNX Runtime's profiler on
-one thread: its nodes, and the changes of layout that the network without it has not.
+yolov5s and yolo26n at 640 pixels, attention before the head's three inputs. The pasted form
+(tests/support/pasted) has the same weights and goes through the stock exporter. One session is open at a time;
+rounds go over all files in turn, so that a busy machine slows all of them. `own` is the attention's time inside the
+network, from ONNX Runtime's profiler on one thread: its nodes, and the changes of layout that the network without it
+has not.
 
 Writes benchmarks/results/deploy.csv (deploy_cuda.csv) and docs/deploy.png.
 """
@@ -31,7 +32,7 @@ from ultralytics.utils import LOGGER, TQDM
 
 import yolo_attn
 from benchmarks.machine import machine, write_rows
-from tests.pasted import paste
+from tests.support.pasted import paste
 from yolo_attn.export import runtime
 from yolo_attn.export.layers import layer_of
 from yolo_attn.nn import Attention

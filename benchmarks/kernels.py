@@ -20,8 +20,8 @@ from torch import nn
 
 from benchmarks.graphs import rewritten
 from benchmarks.machine import machine, write_rows
-from tests.operators import make
-from tests.pasted import paste
+from tests.support.operators import make
+from tests.support.pasted import paste
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx

@@ -26,6 +26,7 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import RESULTS, machine, write_rows
+from yolo_attn.live.options import LiveOptions
 
 FRAMES = 40  # of the video
 LAG_SECONDS = 20.0
@@ -39,7 +40,7 @@ def moment() -> Moment:
 
 def make_clip(file: Path) -> Path:
     """Writes a video that pans over Ultralytics' two pictures."""
-    from tests.live_models import PICTURES
+    from tests.support.live_models import PICTURES
 
     writer = cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*"mp4v"), 30, (1280, 720))
     pictures = [cv2.resize(cv2.imread(str(path)), (1600, 900)) for path in PICTURES]
@@ -157,7 +158,7 @@ def throughput(model: Path, clip: Path, imgsz: int, threads: int, rounds: int) -
 
 def camera() -> None:
     """A process that is a camera: it says its address, then which picture it sent when."""
-    from tests.live_camera import FakeCamera
+    from tests.support.live_camera import FakeCamera
 
     with FakeCamera(fps=30, size=(480, 640)) as fake:
         print(fake.url, flush=True)
@@ -172,7 +173,7 @@ def camera() -> None:
 def lag(model: Path, imgsz: int, threads: int) -> dict:
     """Returns one row: the lag of `yolo_attn.live` on a camera."""
     import yolo_attn.live
-    from tests.live_camera import number_of
+    from tests.support.live_camera import number_of
 
     process = spawn("--camera")
     assert process.stdout
@@ -184,10 +185,7 @@ def lag(model: Path, imgsz: int, threads: int) -> dict:
             sent[int(number)] = float(moment)
 
     threading.Thread(target=listen, daemon=True).start()
-    options = {"imgsz": None, "conf": 0.25, "iou": 0.7, "max_det": 300, "classes": None, "device": "cpu"}
-    pipeline = yolo_attn.live.open_pipeline(
-        str(model), url, vid_stride=1, stream_buffer=None, threads=threads, **options
-    )  # fmt: skip
+    pipeline = yolo_attn.live.open_pipeline(LiveOptions(str(model), url, device="cpu", threads=threads))
     seen: list[tuple[int, float, float]] = []
     began = 0.0
     for result in pipeline.results():
@@ -227,7 +225,7 @@ def main() -> None:
         return work(program, model, clip, int(threads), int(imgsz))
     if options.camera:
         return camera()
-    from tests.live_models import export
+    from tests.support.live_models import export
 
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from benchmarks.machine import machine, write_rows
-from tests.test_packaging import ROOT, build_wheel, clean_variables, create_environment, install, pip
+from tests.support.environments import ROOT, build_wheel, clean_variables, create_environment, install, pip
 
 CODE = "import importlib.metadata as m; print(*(d.metadata['Name'] for d in m.distributions()))"
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("model", help="an ONNX file")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    from tests.live_models import PICTURES
+    from tests.support.live_models import PICTURES
 
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
     full = closure([one.name for one in map(Requirement, lines) if one.marker is None or one.marker.evaluate()])

@@ -11,8 +11,8 @@ import torch
 
 from benchmarks.graphs import rewritten
 from benchmarks.machine import RESULTS
-from tests.operators import make
-from tests.pasted import paste
+from tests.support.operators import make
+from tests.support.pasted import paste
 from yolo_attn import registry
 from yolo_attn.export.single import exported
 

@@ -34,8 +34,8 @@ import torch
 from torch import nn
 
 from benchmarks.machine import machine, write_rows
-from tests.operators import make
-from tests.pasted import paste
+from tests.support.operators import make
+from tests.support.pasted import paste
 from yolo_attn import registry
 from yolo_attn.tolerance import TOLERANCE
 

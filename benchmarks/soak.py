@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import machine, write_rows
-from tests.live_camera import FakeCamera, number_of, wait_for
+from tests.support.live_camera import FakeCamera, number_of, wait_for
 from yolo_attn.live import open_pipeline
 from yolo_attn.live.annotate import annotate
+from yolo_attn.live.options import LiveOptions
 
 FAULT_SECONDS, BETWEEN_SECONDS = 2.5, 2.0
 
@@ -62,9 +63,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     options = parser.parse_args()
     with FakeCamera() as faulty, FakeCamera() as healthy:
-        pipeline = open_pipeline(
-            options.model, [faulty.url, healthy.url], None, 0.25, 0.7, 300, None, "", 1, None, 1
-        )  # fmt: skip
+        pipeline = open_pipeline(LiveOptions(options.model, [faulty.url, healthy.url], threads=1))
         newest, counts, raised = [0, 0], [0, 0], []
 
         def read() -> None:

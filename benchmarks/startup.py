@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.machine import processor, write_rows
-from tests import test_packaging as packaging
-from tests.test_packaging import Environment
+from tests.support import environments as packaging
+from tests.support.environments import Environment
 
 LIMIT_MS = 1.0  # what the wheel's hook may add, median
 WARM_UP = 5  # rounds that are not counted

@@ -12,20 +12,24 @@ from yolo_attn.errors import AttentionError
 
 
 @contextlib.contextmanager
-def beside(file: Path) -> Iterator[Path]:
+def beside(file: Path, exist_ok: bool = True) -> Iterator[Path]:
     """Makes a folder beside `file`, which is gone when the block is left.
 
     Ultralytics' lines that name something in the folder are left out: it will not be there.
 
+    Args:
+        file: The file that will be made in the folder and moved out.
+        exist_ok: Whether it may take the place of one that is there.
+
     Raises:
-        AttentionError: Nothing can be written there.
+        AttentionError: Nothing can be written there, or the file is there already.
     """
+    if file.exists() and not exist_ok:
+        raise AttentionError(f"'{file}' is there already: write exist_ok=True to replace it, or another name")
     try:
         folder = tempfile.TemporaryDirectory(prefix=f".{file.stem}-", dir=file.parent)
     except OSError as error:
-        raise AttentionError(
-            f"cannot write to {file.parent}: {error.strerror}; export a copy in another folder"
-        ) from None
+        raise AttentionError(f"cannot write to {file.parent}: {error.strerror}; name another folder") from None
 
     def names_nothing_in_it(record: logging.LogRecord) -> bool:
         return folder.name not in record.getMessage()

@@ -55,6 +55,16 @@ def yolo():
     return run
 
 
+@pytest.fixture
+def log(caplog):
+    """What Ultralytics' logger said."""
+    from ultralytics.utils import LOGGER
+
+    LOGGER.addHandler(caplog.handler)
+    yield caplog
+    LOGGER.removeHandler(caplog.handler)
+
+
 def pytest_addoption(parser):
     parser.addoption("--all", action="store_true", help="every combination where a run takes a sample")
 
@@ -62,7 +72,7 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def live_model(tmp_path_factory) -> Path:
     """An exported detector of 160 pixels that finds something in most pictures."""
-    from tests.live_models import export
+    from tests.support.live_models import export
 
     folder, before = tmp_path_factory.mktemp("live"), Path.cwd()
     os.chdir(folder)  # the exporter writes beside the model, which is nowhere

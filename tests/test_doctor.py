@@ -1,4 +1,4 @@
-"""The `yolo-attn` command: `doctor` in real environments in order and out of order, and what the command line reads."""
+"""`yolo-attn doctor` in real environments, in order and out of order."""
 
 import os
 import subprocess
@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.test_packaging import create_environment, see_running_packages
-from yolo_attn import __version__, boot, cli, doctor, upstream
+from tests.support.environments import create_environment, see_running_packages
+from yolo_attn import __version__, boot, doctor, upstream
 from yolo_attn.upstream import version
 
 BIN = Path(sys.executable).parent
@@ -211,49 +211,3 @@ def test_two_distributions_of_one_package(monkeypatch):
     monkeypatch.setattr(doctor.metadata, "packages_distributions", lambda: owners)
     check = only(doctor._doubles())
     assert check.mark == doctor.NOTE and "pip uninstall onnxruntime onnxruntime-gpu" in check.text
-
-
-# The command line -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("arguments", [[], ["help"], ["-h"], ["--help"]])
-def test_help(arguments, capsys):
-    assert cli.main(arguments) == 0
-    output = capsys.readouterr().out
-    assert all(f"yolo-attn {name}" in output for name in cli.COMMANDS)
-
-
-@pytest.mark.parametrize("arguments", [["version"], ["-v"], ["--version"]])
-def test_version(arguments, capsys):
-    assert cli.main(arguments) == 0
-    assert capsys.readouterr().out == f"{__version__}\n"
-
-
-def show(model: str, imgsz: str = "640") -> int:
-    """Shows a model."""
-    print(model, imgsz)
-    return 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        (["docter"], "yolo-attn has no command 'docter', did you mean 'doctor'?; it takes {commands}"),
-        (["qqq"], "yolo-attn has no command 'qqq'; it takes {commands}"),
-        (["doctor", "x=1"], "'yolo-attn doctor' has no key 'x'; it takes none"),
-        (["show", "modle=a"], "'yolo-attn show' has no key 'modle', did you mean 'model'?; it takes model, imgsz"),
-        (["show", "model"], "'yolo-attn show' needs a value for 'model': write model=..."),
-        (["show", "imgsz=64"], "'yolo-attn show' also needs model=..."),
-    ],
-)
-def test_what_is_typed_wrong_is_one_line(arguments, error, monkeypatch, capsys):
-    monkeypatch.setitem(cli.COMMANDS, "show", show)
-    assert cli.main(arguments) == 1
-    error = error.format(commands=", ".join(cli.COMMANDS))
-    assert capsys.readouterr().err == f"ERROR ❌️ {error}\n"
-
-
-def test_keys_reach_the_command(monkeypatch, capsys):
-    monkeypatch.setitem(cli.COMMANDS, "show", show)
-    assert cli.main(["show", "model=a=b.yaml", "--imgsz=64"]) == 3
-    assert capsys.readouterr().out == "a=b.yaml 64\n"

@@ -1,16 +1,81 @@
 """The `yolo-attn` command. It only reads what was typed, `yolo-attn COMMAND key=value …`; the work is done elsewhere.
 
-A command is a function here: its name is the subcommand, its parameters are the keys, the first line of its docstring
-is its help, and what it returns is the exit status. Words without `=` are the parameters in their order; `-o FILE` is
-`o=FILE`; a command with `**options` takes any key.
+A command is a function here: its name is the subcommand, the first line of its docstring is its help, and what it
+returns is the exit status. Its one parameter is a dataclass of typed keys: `Annotated[type, help, least, most]`, with a
+default unless the key must be given; a `dict` takes every other key. Words without `=` are the keys that must be
+given, in their order; `-o FILE` is `o=FILE`.
 """
 
+import dataclasses
 import difflib
 import inspect
+import logging
+import os
 import sys
+import types
+import typing
 from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from yolo_attn.errors import AttentionError
+from yolo_attn.export.options import ExportOptions
+from yolo_attn.live.options import LiveOptions
+from yolo_attn.surgery.options import AddOptions, RemoveOptions
+from yolo_attn.view.options import ShowOptions
+
+BROKEN_PIPE, INTERRUPTED = 141, 130  # what a shell reports of a program that the signal ends
+
+
+def add(options: AddOptions) -> int:
+    """Puts attention into a model YAML: yolo-attn add yolo26n.yaml cbam at=P5 reduction=8 -o my.yaml"""
+    from yolo_attn import insertion
+
+    values = {name: _yaml_value(name, text) for name, text in options.options.items()}
+    model = insertion.insert(options.model, options.attention, options.at, **values)
+    said = " ".join([f"at={options.at}", *(f"{name}={text}" for name, text in options.options.items())])
+    source = f"{options.model} with {options.attention} {said}"
+    print(insertion.save(model, options.o, source, options.exist_ok), end="")
+    return 0
+
+
+def remove(options: RemoveOptions) -> int:
+    """Takes all attention out of a model YAML: yolo-attn remove my.yaml -o base.yaml"""
+    from yolo_attn import insertion
+
+    model = insertion.remove(options.model)
+    print(insertion.save(model, options.o, f"{options.model} without attention", options.exist_ok), end="")
+    return 0
+
+
+def show(options: ShowOptions) -> int:
+    """Prints a model's rows with their cost, and what attention adds; -o my.svg or my.png draws it."""
+    from yolo_attn.view import table
+
+    print(table.text(options.model, options.imgsz))
+    if options.o:
+        from yolo_attn.view import drawing
+
+        drawing.write(options.model, options.o, options.exist_ok)
+        print(f"\ndrawn: {options.o}")
+    return 0
+
+
+def export(options: ExportOptions) -> int:
+    """Exports a checkpoint: yolo-attn export model=best.pt format=rtx targets=sm86,sm89,sm120 quantize=16"""
+    from ultralytics.cfg import smart_value
+
+    from yolo_attn.export import run
+
+    arguments = {name: smart_value(text) for name, text in options.arguments.items()}
+    run(options.model, options.format, targets=options.targets, report=options.report, **arguments)
+    return 0
+
+
+def live(options: LiveOptions) -> int:
+    """Runs a model on cameras, streams or files: yolo-attn live model=best.onnx source=0 serve=8000"""
+    from yolo_attn import live
+
+    return live.command(options)
 
 
 def doctor() -> int:
@@ -18,93 +83,6 @@ def doctor() -> int:
     from yolo_attn import doctor
 
     return doctor.run()
-
-
-def add(model: str, attention: str, at: str = "backbone", o: str = "", **options: str) -> int:
-    """Puts attention into a model YAML: yolo-attn add yolo26n.yaml cbam at=P5 reduction=8 -o my.yaml"""
-    from yolo_attn import insertion
-
-    values = {name: _value(text) for name, text in options.items()}
-    with_attention = insertion.insert(model, attention, at, **values)
-    said = " ".join([f"at={at}", *(f"{name}={text}" for name, text in options.items())])
-    return _write(with_attention, o, f"{model} with {attention} {said}")
-
-
-def remove(model: str, o: str = "") -> int:
-    """Takes all attention out of a model YAML: yolo-attn remove my.yaml -o base.yaml"""
-    from yolo_attn import insertion
-
-    return _write(insertion.remove(model), o, f"{model} without attention")
-
-
-def show(model: str, o: str = "", imgsz: str = "640") -> int:
-    """Prints a model's rows with their cost, and what attention adds; -o my.svg or my.png draws it."""
-    from yolo_attn import show
-
-    if not imgsz.isdecimal() or int(imgsz) < 32:
-        raise AttentionError(f"imgsz must be a number of pixels from 32 on, got '{imgsz}'")
-    print(show.text(model, int(imgsz)))
-    if o:
-        from yolo_attn import draw
-
-        draw.write(model, o)
-        print(f"\ndrawn: {o}")
-    return 0
-
-
-def export(model: str, format: str = "onnx", **options: str) -> int:
-    """Exports a checkpoint: yolo-attn export model=best.pt format=rtx targets=sm86,sm89,sm120 quantize=16"""
-    from ultralytics.cfg import smart_value
-
-    from yolo_attn.export import run
-
-    run(model, format, **{name: text if name == "targets" else smart_value(text) for name, text in options.items()})
-    return 0
-
-
-def live(
-    model: str,
-    source: str = "0",
-    imgsz: str = "",
-    conf: str = "0.25",
-    iou: str = "0.7",
-    max_det: str = "300",
-    classes: str = "",
-    device: str = "",
-    vid_stride: str = "1",
-    stream_buffer: str = "",
-    threads: str = "0",
-    show: str = "",
-    save: str = "False",
-    save_json: str = "False",
-    project: str = "runs/live",
-    name: str = "exp",
-    serve: str = "",
-    token: str = "",
-) -> int:
-    """Runs a model on cameras, streams or files: yolo-attn live model=best.onnx source=0 serve=8000"""
-    from yolo_attn import live
-
-    return live.command(
-        model=model,
-        source=source,
-        imgsz=_number("imgsz", imgsz, 32, 8192) if imgsz else None,
-        conf=float(_number("conf", conf, 0, 1, float)),
-        iou=float(_number("iou", iou, 0, 1, float)),
-        max_det=_number("max_det", max_det, 1, 30000),
-        classes=[_number("classes", one, 0, 99999) for one in classes.strip("[]").split(",")] if classes else None,
-        device=device,
-        vid_stride=_number("vid_stride", vid_stride, 1, 10000),
-        stream_buffer=_flag("stream_buffer", stream_buffer),
-        threads=_number("threads", threads, 0, 1024),
-        show=_flag("show", show),
-        save=bool(_flag("save", save)),
-        save_json=bool(_flag("save_json", save_json)),
-        project=project,
-        name=name,
-        serve=serve,
-        token=token,
-    )
 
 
 def version() -> int:
@@ -121,7 +99,8 @@ def usage() -> int:
     for name, command in COMMANDS.items():
         print(f"  yolo-attn {name:<8} {(command.__doc__ or '').splitlines()[0]}")
     print(
-        "\nTraining, validation, prediction and export stay with the stock command: yolo train model=yolov5n-gam.yaml"
+        "\nIts keys: yolo-attn COMMAND --help. Training, validation, prediction and export stay with the stock command:"
+        " yolo train model=yolov5n-gam.yaml"
     )
     return 0
 
@@ -139,7 +118,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs `yolo-attn`.
+    """Runs `yolo-attn`. Every kind of error that a user can cause ends here, as one line.
 
     Args:
         arguments: What was typed after the command's name; the running program's own without it.
@@ -150,41 +129,145 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console that cannot show ✅ is no reason to stop
-    arguments = sys.argv[1:] if arguments is None else arguments
+    logging.raiseExceptions = False  # nor is a log line that nobody reads any more, behind `| head`
     try:
-        command, keys = read(arguments)
-        return command(**keys)
+        command, *options = read(sys.argv[1:] if arguments is None else arguments)
+        status = command(*options)
+        sys.stdout.flush()
+        return status
     except AttentionError as error:
-        print(f"ERROR ❌️ {error}", file=sys.stderr)
-        return 1
+        said = str(error)
+    except BrokenPipeError:  # `yolo-attn show … | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except OSError as error:
+        said = f"{error.filename or 'a file'}: {error.strerror or error}"
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    print(f"ERROR ❌️ {said}", file=sys.stderr)
+    return 1
 
 
-def read(arguments: list[str]) -> tuple[Callable[..., int], dict[str, str]]:
-    """Returns the command that `arguments` name, and its keys. Leading dashes do not matter, as with `yolo`.
+def read(arguments: list[str]) -> tuple:
+    """Returns the command that `arguments` name and, where it has keys, its options.
 
     Raises:
-        AttentionError: There is no such command or key; the message gives the nearest.
+        AttentionError: There is no such command or key, or a value does not fit; the message gives the mend.
     """
     name, *words = _joined(arguments) or ["help"]
     name = {"h": "help", "v": "version"}.get(name, name)
     if name not in COMMANDS:
         raise AttentionError(f"yolo-attn has no command '{name}'{_choices(name, COMMANDS)}")
-    parameters = inspect.signature(COMMANDS[name]).parameters
-    known = {key: p for key, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
-    required = [key for key, p in known.items() if p.default is p.empty]
-    keys: dict[str, str] = {}
+    command = COMMANDS[name]
+    if {"-h", "--help"} & set(arguments[1:]) or words == ["help"]:
+        return lambda: explain(name), *()
+    parameter = next(iter(inspect.signature(command).parameters.values()), None)
+    if parameter is None:
+        if words:
+            raise AttentionError(f"'yolo-attn {name}' has no key '{words[0].partition('=')[0]}'; it takes none")
+        return (command,)
+    return command, read_options(name, parameter.annotation, words)
+
+
+def explain(name: str) -> int:
+    """Prints a command's keys with their types and defaults."""
+    command = COMMANDS[name]
+    print(f"{(command.__doc__ or '').splitlines()[0]}\n")
+    for parameter in inspect.signature(command).parameters.values():
+        for key in keys_of(parameter.annotation):
+            default = "required" if key.required else "" if key.default in (None, "") else str(key.default)
+            label = "…" if key.takes_the_rest else key.name
+            print(f"  {label:<14}{key.kind:<34}{'' if key.takes_the_rest else default:<18}{key.help}")
+    return 0
+
+
+class Key(NamedTuple):
+    """One key of a command, as its options' dataclass describes it."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    bounds: tuple[float, ...]
+
+    @property
+    def required(self) -> bool:
+        return self.default is dataclasses.MISSING and not self.takes_the_rest
+
+    @property
+    def takes_the_rest(self) -> bool:
+        return typing.get_origin(self.type) is dict
+
+    @property
+    def kind(self) -> str:
+        """The type in words."""
+        what = {int: "a whole number", float: "a number", bool: "True or False", list[int]: "whole numbers"}
+        said = what.get(self.type, "key=value ..." if self.takes_the_rest else "text")
+        return f"{said} from {self.bounds[0]} to {self.bounds[1]}" if self.bounds else said
+
+    def read(self, text: str) -> Any:
+        """Returns the value that `text` says.
+
+        Raises:
+            AttentionError: It is of another type, or out of bounds.
+        """
+        try:
+            if self.type is bool:
+                return {"true": True, "false": False}[text.lower()]
+            if self.type == list[int]:
+                return [self._number(int, part) for part in text.strip("[]").split(",")]
+            return self._number(self.type, text) if self.type in (int, float) else text
+        except (KeyError, ValueError):
+            raise AttentionError(f"{self.name} must be {self.kind}, got '{text}'") from None
+
+    def _number(self, kind: type, text: str) -> float:
+        least, most = self.bounds
+        if not least <= (number := kind(text)) <= most:
+            raise ValueError
+        return number
+
+
+def keys_of(options: type) -> list[Key]:
+    """Returns the keys that an options' dataclass describes."""
+    hints, found = typing.get_type_hints(options, include_extras=True), []
+    for field in dataclasses.fields(options):
+        kind, help, *bounds = typing.get_args(hints[field.name])
+        if isinstance(kind, types.UnionType):  # `int | None`: nothing typed is None
+            kind = next(one for one in typing.get_args(kind) if one is not type(None))
+        found.append(Key(field.name, kind, field.default, help, tuple(bounds)))
+    return found
+
+
+def read_options(command: str, options: type, words: list[str]) -> Any:
+    """Returns the dataclass `options` of what the words of a command say. Leading dashes do not matter, as with `yolo`.
+
+    Raises:
+        AttentionError: A key is unknown, missing or there twice, or a value does not fit.
+    """
+    rest = next((key for key in keys_of(options) if key.takes_the_rest), None)
+    known = {key.name: key for key in keys_of(options) if key is not rest}
+    required = [key for key in known.values() if key.required]
+    said: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")
-        if not equals and key not in known and len(required) > len(keys):
-            key, equals, value = next(one for one in required if one not in keys), "=", word
-        if key not in known and len(known) == len(parameters):
-            raise AttentionError(f"'yolo-attn {name}' has no key '{key}'{_choices(key, known)}")
+        if not equals and key not in known:
+            unsaid = [one.name for one in known.values() if one.name not in said]
+            if next((one for one in required if one.name not in said), None):
+                key, equals, value = unsaid[0], "=", word
+            elif unsaid and not difflib.get_close_matches(key, known, n=1):
+                raise AttentionError(f"'yolo-attn {command}' needs a key for '{word}': write {unsaid[0]}={word}")
+        if key not in known and rest is None:
+            raise AttentionError(f"'yolo-attn {command}' has no key '{key}'{_choices(key, known)}")
         if not equals or not value:
-            raise AttentionError(f"'yolo-attn {name}' needs a value for '{key}': write {key}=...")
-        keys[key] = value
-    if missing := [key for key in required if key not in keys]:
-        raise AttentionError(f"'yolo-attn {name}' also needs {', '.join(f'{key}=...' for key in missing)}")
-    return COMMANDS[name], keys
+            raise AttentionError(f"'yolo-attn {command}' needs a value for '{key}': write {key}=...")
+        if key in said:
+            raise AttentionError(f"'yolo-attn {command}' has {key}= twice, '{said[key]}' and '{value}': write one")
+        said[key] = value
+    if missing := [key.name for key in required if key.name not in said]:
+        raise AttentionError(f"'yolo-attn {command}' also needs {', '.join(f'{name}=...' for name in missing)}")
+    values = {name: known[name].read(text) for name, text in said.items() if name in known}
+    others = {name: text for name, text in said.items() if name not in known}
+    return options(**values, **({rest.name: others} if rest else {}))
 
 
 def _joined(arguments: list[str]) -> list[str]:
@@ -198,48 +281,13 @@ def _joined(arguments: list[str]) -> list[str]:
     return words
 
 
-def _number(key: str, text: str, least: float, most: float, kind: type = int):
-    """Returns the number that `text` says."""
-    try:
-        number = kind(text)
-    except ValueError:
-        number = least - 1
-    if not least <= number <= most:
-        what = "whole number" if kind is int else "number"
-        raise AttentionError(f"{key} must be a {what} from {least} to {most}, got '{text}'")
-    return number
-
-
-def _flag(key: str, text: str) -> bool | None:
-    """Returns what True, False, or nothing says."""
-    flags = {"": None, "true": True, "false": False}
-    if text.lower() not in flags:
-        raise AttentionError(f"{key} must be True or False, got '{text}'")
-    return flags[text.lower()]
-
-
-def _value(text: str) -> object:
+def _yaml_value(name: str, text: str) -> object:
     import yaml
 
-    return yaml.safe_load(text)
-
-
-def _write(model: dict, file: str, source: str) -> int:
-    """Prints a model dict as YAML, or writes it to `file` and says how to go on."""
-    from pathlib import Path
-
-    from yolo_attn import insertion
-
-    path = Path(file or "my.yaml")
-    if path.suffix not in (".yaml", ".yml"):
-        raise AttentionError(f"'{file}' is no name for a model: write -o {path.stem or 'my'}.yaml")
-    text = insertion.text(model, path.stem, source)
-    if not file:
-        print(text, end="")
-        return 0
-    path.write_text(text, encoding="utf-8")
-    print(f"{path} is {source}. Look at it: yolo-attn show {path}   Train it: yolo train model={path} data=...")
-    return 0
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise AttentionError(f"'{name}={text}' is no value: write {name}=8 or {name}=true") from None
 
 
 def _choices(name: str, known: Iterable[str]) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolo_attn import registry
+from yolo_attn.errors import AttentionError
+from yolo_attn.export.staging import beside
 from yolo_attn.surgery import names, recipe
 from yolo_attn.surgery.yaml_text import render
 from yolo_attn.upstream import layout
@@ -48,6 +50,25 @@ def text(model: dict, stem: str, source: str) -> str:
     if scale in model.get("scales", {}) and layout.scale_of(stem) != scale:
         model = {**model, "scales": {scale: model["scales"][scale], **model["scales"]}}
     return render(model, layout.layers(model), f"{source}\n\n    yolo train model={stem}.yaml data=shapes.yaml")
+
+
+def save(model: dict, file: str, source: str, exist_ok: bool = False) -> str:
+    """Writes a model dict into a YAML file and returns how to go on; without a file, returns its text.
+
+    Raises:
+        AttentionError: The file has another ending, or is there already and `exist_ok` is not set.
+    """
+    path = Path(file or "my.yaml")
+    if path.suffix not in (".yaml", ".yml"):
+        raise AttentionError(f"'{file}' is no name for a model: write -o {path.stem or 'my'}.yaml")
+    rendered = text(model, path.stem, source)
+    if not file:
+        return rendered
+    with beside(path, exist_ok) as folder:
+        made = folder / path.name
+        made.write_text(rendered, encoding="utf-8")
+        made.replace(path)
+    return f"{path} is {source}. Look at it: yolo-attn show {path}   Train it: yolo train model={path} data=...\n"
 
 
 def packaged_text(base: str, title: str, attention: str, at: str) -> str:

@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterator
 from types import ModuleType
 
+from yolo_attn.errors import AttentionError
+from yolo_attn.live.options import LiveOptions
+
 
 def live(
     model: str,
@@ -43,20 +46,18 @@ def live(
     Raises:
         AttentionError: The model or a source cannot be used; the message says what to do.
     """
-    pipeline = open_pipeline(
-        model, source, imgsz, conf, iou, max_det, classes, device, vid_stride, stream_buffer, threads
-    )  # fmt: skip
-    return (result for result in pipeline.results() if result is not None)
+    options = LiveOptions(
+        str(model), source, imgsz, conf, iou, max_det, classes, str(device), vid_stride, stream_buffer, threads
+    )
+    return (result for result in open_pipeline(options).results() if result is not None)
 
 
-def open_pipeline(model, source, imgsz, conf, iou, max_det, classes, device, vid_stride, stream_buffer, threads):
-    """Returns the pipeline of these arguments of `live`, not started."""
+def open_pipeline(options: LiveOptions):
+    """Returns the pipeline that `options` describe, not started."""
     try:
         import cv2  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError as error:
-        from yolo_attn.errors import AttentionError
-
         raise AttentionError(
             f"live needs OpenCV and ONNX Runtime ({error}): pip install -r requirements-edge.txt"
         ) from None
@@ -65,36 +66,35 @@ def open_pipeline(model, source, imgsz, conf, iou, max_det, classes, device, vid
     from yolo_attn.live.load import load
     from yolo_attn.live.pipeline import Pipeline
 
-    limits = Thresholds(conf, iou, max_det, None if classes is None else tuple(classes))
-    opened = sources.open_sources(source, stream_buffer, vid_stride)
-    return Pipeline(load(str(model), imgsz, str(device), threads, limits), opened)
+    classes = None if options.classes is None else tuple(options.classes)
+    limits = Thresholds(options.conf, options.iou, options.max_det, classes)
+    opened = sources.open_sources(options.source, options.stream_buffer, options.vid_stride)
+    return Pipeline(load(options.model, options.imgsz, options.device, options.threads, limits), opened)
 
 
-def command(
-    *, show: bool | None, save: bool, save_json: bool, project: str, name: str, serve: str, token: str, **options
-) -> int:
-    """Runs `yolo-attn live`: `options` are those of `live`, the others say what is done with the results.
+def command(options: LiveOptions) -> int:
+    """Runs `yolo-attn live`.
 
     Without `show`, a window opens where there is a screen and no page is served.
     """
     # What OpenCV and FFmpeg say of a broken stream would cover the status line; the source's state says it.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    pipeline = open_pipeline(**options)
-    from yolo_attn.errors import AttentionError
+    pipeline = open_pipeline(options)
     from yolo_attn.live import runner
 
-    window = show is not False and not (show is None and serve) and runner.can_show()
-    if show and not window:
+    window = options.show is not False and not (options.show is None and options.serve) and runner.can_show()
+    if options.show and not window:
         raise AttentionError(
             "show=True needs a screen, and an OpenCV with windows (opencv-python): use serve=8000 instead"
         )
     page = None
-    if serve:
+    if options.serve:
         from yolo_attn.live.serve import Page
 
-        page = Page(serve, token, len(pipeline.sources))
-    outputs = runner.Outputs(runner.free_folder(project, name), window, save, save_json, page)
+        page = Page(options.serve, options.token, len(pipeline.sources))
+    folder = runner.free_folder(options.project, options.name)
+    outputs = runner.Outputs(folder, window, options.save, options.save_json, page)
     run = runner.Runner(pipeline, outputs)
     print(pipeline.model.runs_on, flush=True)
     if page is not None:

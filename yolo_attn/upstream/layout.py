@@ -25,16 +25,23 @@ def load(model: str | Path | dict) -> dict:
         model: The name or path, or a model dict, which is copied.
 
     Raises:
-        AttentionError: There is no such file.
+        AttentionError: There is no such file, or it holds no model.
     """
     if isinstance(model, dict):
         return copy.deepcopy(model)
+    wanted = "a model YAML such as yolo26n.yaml or yolo26n-cbam.yaml, or a checkpoint such as best.pt"
+    if Path(model).suffix not in (".yaml", ".yml", ".pt"):
+        raise AttentionError(f"'{model}' is no model whose rows can be read; give {wanted}")
     try:
         if Path(model).suffix == ".pt":
             return copy.deepcopy(tasks.load_checkpoint(model)[0].yaml)
         return tasks.yaml_model_load(model)
     except FileNotFoundError as error:
-        raise AttentionError(f"{error}; give a model YAML such as yolo26n.yaml or yolo26n-cbam.yaml") from None
+        raise AttentionError(f"{error}; give {wanted}") from None
+    except (AttentionError, OSError):
+        raise
+    except Exception as error:  # whatever torch, pickle and YAML make of a file that is damaged or something else
+        raise AttentionError(f"'{model}' cannot be read ({_brief(error)}); give {wanted}") from error
 
 
 def scale_of(stem: str) -> str:
@@ -78,11 +85,25 @@ def layers(model: dict, size: int = IMAGE_SIZE, count: bool = False) -> list[Lay
 
 
 def build(model: dict) -> torch.nn.Sequential:
-    """Returns the layers that Ultralytics builds from a model dict, for inference, on the current default device."""
+    """Returns the layers that Ultralytics builds from a model dict, for inference, on the current default device.
+
+    Raises:
+        AttentionError: Ultralytics cannot build it.
+    """
     model = copy.deepcopy(model)
     if model.get("scales") and not model.get("scale"):
         model["scale"] = next(iter(model["scales"]))  # as parse_model chooses it, which then warns
-    return tasks.parse_model(model, ch=model.get("channels", 3), verbose=False)[0].eval()
+    try:
+        return tasks.parse_model(model, ch=model.get("channels", 3), verbose=False)[0].eval()
+    except AttentionError:
+        raise
+    except Exception as error:  # a row whose numbers or name mean nothing ends in whatever its constructor raises
+        name = model.get("yaml_file") or "this model"
+        raise AttentionError(f"ultralytics cannot build {name} ({_brief(error)}); mend its rows") from error
+
+
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _run(layer, x: Any, text: torch.Tensor, last: bool) -> tuple[bool, Any, torch.Tensor]:

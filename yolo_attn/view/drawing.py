@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
+from yolo_attn.export.staging import beside
 from yolo_attn.surgery import recipe
 from yolo_attn.surgery.rows import split_block
 from yolo_attn.upstream import layout
@@ -25,15 +26,19 @@ class Box(NamedTuple):
     y: float
 
 
-def write(model: str | dict, file: str | Path) -> None:
+def write(model: str | dict, file: str | Path, exist_ok: bool = False) -> None:
     """Draws a model, a YAML's name or a model dict, into an SVG, PNG or PDF.
 
     Raises:
-        AttentionError: The file's name has another ending.
+        AttentionError: The file's name has another ending, or it is there already and `exist_ok` is not set.
     """
-    if Path(file).suffix.lower() not in (".svg", ".png", ".pdf"):
+    file = Path(file)
+    if file.suffix.lower() not in (".svg", ".png", ".pdf"):
         raise AttentionError(f"cannot draw into '{file}'; write -o my.svg, my.png or my.pdf")
-    figure(layout.load(model)).savefig(file, dpi=150, bbox_inches="tight", facecolor="white")
+    with beside(file, exist_ok) as folder:
+        drawn = folder / file.name
+        figure(layout.load(model)).savefig(drawn, dpi=150, bbox_inches="tight", facecolor="white")
+        drawn.replace(file)
 
 
 def figure(model: dict):

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from yolo_attn import registry
+from yolo_attn.errors import AttentionError
 from yolo_attn.surgery import recipe
 from yolo_attn.surgery.places import Layer
 from yolo_attn.surgery.rows import split_block
@@ -37,9 +38,12 @@ def text(model: str | dict, size: int = 640) -> str:
     """Returns the table of a model, a YAML's name or a model dict, with its totals.
 
     Raises:
-        AttentionError: A row of attention cannot be built.
+        AttentionError: The model cannot be built, or has no such size.
     """
     loaded = layout.load(model)
+    stride = max(layer.stride or 1 for layer in layout.layers(loaded))
+    if size % stride:
+        raise AttentionError(f"imgsz must be a multiple of {stride}, the largest stride of this model; got {size}")
     found = lines(loaded, size)
     name = loaded.get("yaml_file") or "model"
     scale = loaded.get("scale") or next(iter(loaded.get("scales") or {}), "")

@@ -1,0 +1,27 @@
+"""The keys of `yolo-attn add` and `yolo-attn remove`, each with its type and what it is."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+
+@dataclass
+class AddOptions:
+    """What `yolo-attn add` is told."""
+
+    model: Annotated[str, "a model YAML's name or path, or a checkpoint"]
+    attention: Annotated[str, "the operator: cbam, eca, …"]
+    at: Annotated[str, "the places, joined by commas: backbone, neck, head, P5, in:backbone, after:9, …"] = "backbone"
+    o: Annotated[str, "the YAML file to write; printed without it"] = ""
+    exist_ok: Annotated[bool, "write over a file that is there"] = False
+    options: Annotated[dict[str, str], "the operator's own, such as reduction=8, and start=identity or start=paper"] = (
+        field(default_factory=dict)
+    )
+
+
+@dataclass
+class RemoveOptions:
+    """What `yolo-attn remove` is told."""
+
+    model: Annotated[str, "a model YAML's name or path, or a checkpoint"]
+    o: Annotated[str, "the YAML file to write; printed without it"] = ""
+    exist_ok: Annotated[bool, "write over a file that is there"] = False
