@@ -17,16 +17,26 @@ def numbers(row: list) -> list[int]:
     return row[0] if isinstance(row[0], list) else [row[0]]
 
 
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
 class Network:
     """A model's rows, and what follows from their numbers."""
 
     def __init__(self, model: dict, layers: Layers):
         self.model, self.layers = model, layers
         self.rows = all_rows(model)
-        self.read = [sources(self.rows, i) for i in range(len(self.rows))]
+
+    @cached_property
+    def read(self) -> list[list[int]]:
+        """The rows that each row reads."""
+        return [sources(self.rows, i) for i in range(len(self.rows))]
 
     def is_sound(self) -> bool:
-        """Tells whether every row reads earlier rows; -1 is the image."""
+        """Tells whether these are rows, each of which reads earlier ones; -1 is the image."""
+        if not all(isinstance(row, list) and len(row) > 2 and all(map(_is_whole, numbers(row))) for row in self.rows):
+            return False
         return all(-1 <= source < i for i, read in enumerate(self.read) for source in read)
 
     @cached_property
@@ -55,7 +65,7 @@ class Network:
         return len(set(self.head)) < len(self.head)
 
     def faults(self) -> float:
-        """Returns how much speaks against this wiring: that it cannot run, rows that nobody reads, a level read twice."""
+        """Returns what speaks against this wiring: it cannot run, rows that nobody reads, a level read twice."""
         return float("inf") if self.strides is None else len(self.unread) + self.clashes
 
     def reading(self, reads: Mapping[int, From]) -> "Network":

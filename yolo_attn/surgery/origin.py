@@ -4,7 +4,7 @@ People open a base's YAML, put rows in, take a block out or write another one in
 their modules alone, so neither arguments nor numbers matter: those are what `yolo_attn.surgery.wiring` then compares.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from yolo_attn import registry
@@ -64,10 +64,10 @@ def find(model: dict, bases: Bases) -> Origin | None:
     return Origin(nearest, place, certain=not put_in and len(place) == len(theirs))
 
 
-def without_attention(model: dict) -> Origin:
-    """Returns `model` without its attention rows, every number as it stands, as if they had been put in unshifted."""
+def without(model: dict, left_out: Collection[int]) -> Origin:
+    """Returns `model` without some of its rows, every number as it stands, as if they had been put in unshifted."""
     rows = all_rows(model)
-    kept = [i for i, row in enumerate(rows) if kind(row)]
+    kept = [i for i in range(len(rows)) if i not in left_out]
     return Origin([rows[i] for i in kept], dict(enumerate(kept)), certain=False)
 
 
@@ -78,7 +78,7 @@ def _kinds(rows: list[list]) -> tuple[str, ...]:
 
 
 def _align(mine: Sequence[str], theirs: Sequence[str]) -> tuple[float, dict[int, int]]:
-    """Returns the least cost of the edits that make `theirs` `mine`, and where each of `theirs` then stands in `mine`."""
+    """Returns the least cost of the edits that make `theirs` `mine`, and where each of `theirs` stands in `mine`."""
     width = len(theirs)
     costs = [[0.0] * (width + 1) for _ in range(len(mine) + 1)]  # of what is behind row i of mine and j of theirs
     for i in reversed(range(len(mine) + 1)):

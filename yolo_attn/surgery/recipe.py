@@ -114,7 +114,7 @@ def _insert(model: dict, position: int, row: list) -> dict:
     rows = all_rows(model)
     read = [sources(rows, i) for i in range(len(rows))]
     for i, old in enumerate(rows):
-        set_sources(old, i + (i >= position), [t + (t >= position) for t in read[i]])
+        _set_from(old, i + (i >= position), [t + (t >= position) for t in read[i]])
     part, i = _part(model, position, extend=True)
     part.insert(i, row)
     return model
@@ -135,7 +135,7 @@ def _delete(model: dict, position: int) -> dict:
                 f"row {i} cannot read the network's input in place of row {position}, {rows[position][2]}"
             )
         targets = [source if t == position else t for t in read[i]]
-        set_sources(old, moved, [t - (t > position) for t in targets])
+        _set_from(old, moved, [t - (t > position) for t in targets])
     part, i = _part(model, position)
     del part[i]
     return model
@@ -151,11 +151,16 @@ def _part(model: dict, position: int, extend: bool = False) -> tuple[list, int]:
 
 def _read(rows: list, reader: int, old: int, new: int) -> None:
     """Makes row `reader` read row `new` wherever it read row `old`, in place."""
-    set_sources(rows[reader], reader, [new if t == old else t for t in sources(rows, reader)])
+    _set_from(rows[reader], reader, [new if t == old else t for t in sources(rows, reader)])
 
 
-def set_sources(row: list, i: int, targets: list[int]) -> None:
-    """Writes the rows that row `i` reads: counted back where it was written so before, by number elsewhere."""
-    old = row[0] if isinstance(row[0], list) else [row[0]]
-    new = [target - i if before < 0 else target for before, target in zip(old, targets, strict=True)]
-    row[0] = new if isinstance(row[0], list) else new[0]
+def _set_from(row: list, i: int, targets: list[int]) -> None:
+    """Makes row `i` read `targets`, in place."""
+    row[0] = written(targets, i, row[0])
+
+
+def written(targets: list[int], i: int, before: int | list[int]) -> int | list[int]:
+    """Returns the `from` of a row `i` that reads `targets`: counted back where `before` was, by number elsewhere."""
+    if isinstance(before, int):
+        return written(targets, i, [before])[0]  # type: ignore[index]
+    return [target - i if old < 0 else target for old, target in zip(before, targets, strict=True)]

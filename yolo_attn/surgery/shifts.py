@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from yolo_attn.surgery.network import From, Network, numbers
 from yolo_attn.surgery.origin import Origin, kind
-from yolo_attn.surgery.recipe import set_sources, sources
+from yolo_attn.surgery.recipe import sources, written
 
 
 class Shift(NamedTuple):
@@ -78,9 +78,7 @@ class Comparison:
             for position, row in rows.items():
                 read[i][position] = self._behind(row, i, read)
             if read[i] != self.network.read[i]:
-                row = [self.network.rows[i][0]]
-                set_sources(row, i, read[i])
-                reads[i] = row[0]
+                reads[i] = written(read[i], i, self.network.rows[i][0])
         return reads
 
     def _pairs(self, i: int) -> Iterator[tuple[int, int, int]]:
@@ -122,7 +120,7 @@ class Comparison:
             says = self.network.rows[at][0]
             if kind(self.network.rows[at]) or at in self.standing or not isinstance(says, int) or says < 0:
                 continue
-            on_the_way = self._root(row) == says and at in self._way(row) and self._may_mean(says, meant)
+            on_the_way = at in self._way(row) and self._may_mean(says, meant)
             if on_the_way or (says == number != meant and at in self.network.unread):
                 found.append(at)
         return found

@@ -1,7 +1,7 @@
 """Rows that read what their author probably did not mean, and rows that nobody reads.
 
 Who puts a row into a YAML by hand must add 1 to every number behind it. Where that was forgotten, the file builds and
-trains another network: it is found by comparison with the base that the file was made from (`yolo_attn.surgery.shifts`).
+trains another network. It is found by comparison with the base that the file was made from: `yolo_attn.surgery.shifts`.
 Of a file that is near no base it is asked whether every row is read, and the head reads one map a level, once all its
 numbers are taken as from before attention was put in.
 
@@ -10,14 +10,16 @@ To read a row, or the attention behind it, is never a fault by itself, as long a
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from yolo_attn.surgery import origin
 from yolo_attn.surgery.network import From, Layers, Network
 from yolo_attn.surgery.origin import Bases, Origin, kind
-from yolo_attn.surgery.recipe import all_rows, set_sources
+from yolo_attn.surgery.recipe import all_rows, written
 from yolo_attn.surgery.rows import split_block
 from yolo_attn.surgery.shifts import Comparison
 
+FEW = 8  # attention rows, of which every choice is tried
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,7 @@ def find(model: dict, bases: Callable[[], Bases], layers: Layers) -> list[Findin
         layers: Tells what Ultralytics makes of each row before the last; asked where the rows alone do not decide.
     """
     network = Network(model, layers)
-    attention = any(not kind(row) or split_block(row[2]) for row in network.rows)
-    if not attention or not network.is_sound():
+    if not network.is_sound() or not any(not kind(row) or split_block(row[2]) for row in network.rows):
         return []
     base = origin.find(model, bases())
     found = list(_shifted(network, base))
@@ -83,30 +84,47 @@ def _all_reads(found: list[Finding]) -> dict[int, From]:
 
 
 def _shifted(network: Network, base: Origin | None) -> Iterator[Finding]:
-    """Yields the rows whose numbers are not shifted as they should be."""
-    if not (base and base.certain):
-        yield from _guessed(network, base)
+    """Yields the rows whose numbers are not shifted as they should be.
+
+    Asked first is whether all is right once some of the attention is taken as put in without a change of any number.
+    """
+    if _is_right(network, base):
         return
-    comparison = Comparison(network, base)
-    shifts = comparison.shifts()
-    reads = comparison.reads([shift for shift in shifts if shift.sure])
-    yield from _changes(comparison, reads)
-    for shift in shifts:
-        if shift.row not in reads:
-            old, new = network.rows[shift.row][0], comparison.reads([shift])[shift.row]
-            yield Finding(shift.row, f"reads {old}; the numbers of its base would be {new} here, and either makes sense")
+    attention = [i for i, row in enumerate(network.rows) if not kind(row)]
+    guesses = [origin.without(network.model, rows) for rows in _choices(attention, base)]
+    for guess in [*guesses, base] if base and not base.certain else guesses:
+        comparison = Comparison(network, guess)
+        reads = comparison.reads(comparison.shifts())
+        if reads and _is_right(network.reading(reads), base):
+            yield from _changes(comparison, reads)
+            return
+    if base and base.certain:
+        comparison = Comparison(network, base)
+        shifts = comparison.shifts()
+        reads = comparison.reads([shift for shift in shifts if shift.sure])
+        yield from _changes(comparison, reads)
+        for shift in shifts:
+            if shift.row not in reads:
+                old, new = network.rows[shift.row][0], comparison.reads([shift])[shift.row]
+                yield Finding(shift.row, f"reads {old}, and what stands for its base's rows is {new}: either makes sense")
 
 
-def _guessed(network: Network, base: Origin | None) -> Iterator[Finding]:
-    """Yields the same for a model that is near a base at most: what is proposed must leave nothing to complain of."""
-    for guess in (base, origin.without_attention(network.model)):
-        if guess and network.faults():
-            comparison = Comparison(network, guess)
-            reads = comparison.reads(comparison.shifts())
-            mended = network.reading(reads)
-            if reads and mended.is_sound() and not mended.faults():
-                yield from _changes(comparison, reads)
-                return
+def _is_right(network: Network, base: Origin | None) -> bool:
+    """Tells whether every row is read, and reads what it does in the base; without a certain one, if all looks well."""
+    if not network.is_sound() or network.unread:
+        return False
+    if base and base.certain:
+        return all(map(Comparison(network, base).is_wired_alike, base.place.values()))
+    return not network.faults()
+
+
+def _choices(attention: list[int], base: Origin | None) -> Iterator[tuple[int, ...]]:
+    """Yields the attention rows that may have been put in at once: all, and if that is quickly tried, some."""
+    yield tuple(attention)
+    if base and base.certain:
+        sizes = range(1, len(attention)) if len(attention) <= FEW else (1,)
+        for size in sizes:
+            yield from combinations(attention, size)
 
 
 def _changes(comparison: Comparison, reads: dict[int, From]) -> Iterator[Finding]:
@@ -127,11 +145,7 @@ def _unread(network: Network) -> Iterator[Finding]:
                 found[i].append(reader)
                 read = targets.setdefault(reader, list(network.read[reader]))
                 targets[reader] = [i if row == source else row for row in read]
-    reads = {}
-    for reader, read in targets.items():
-        row = [network.rows[reader][0]]
-        set_sources(row, reader, read)
-        reads[reader] = row[0]
+    reads = {reader: written(read, reader, network.rows[reader][0]) for reader, read in targets.items()}
     for i, readers in found.items():
         yield Finding(i, "is read by nobody", {reader: reads[reader] for reader in readers})
 
