@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from yolo_attn import registry
-from yolo_attn.surgery.places import MERGES
+from yolo_attn.surgery.places import CONVOLUTIONS, MERGES
 from yolo_attn.surgery.recipe import all_rows
 from yolo_attn.surgery.rows import split_block
 
 # What an edit costs; attention that was put in costs nothing. A model is a base's where its edits cost no more than
-# a quarter of the base's rows.
-OTHER_BLOCK, ATTENTION_FOR_A_BLOCK, PUT_IN, TAKEN_OUT, IMPOSSIBLE = 0.5, 0.9, 1.0, 1.0, 9.0
+# a quarter of the base's rows. To write another block throughout is cheaper than to move a row.
+OTHER, OTHER_KIND, ATTENTION_FOR_IT, PUT_IN, TAKEN_OUT, IMPOSSIBLE = 0.2, 0.5, 0.9, 1.0, 1.0, 9.0
 SHARE = 0.25
 
 Bases = Mapping[tuple[str, ...], Sequence[list[list]]]
@@ -110,4 +110,6 @@ def _distance(mine: str, theirs: str) -> float:
         return 0
     if {mine, theirs} & {*MERGES, "head"}:
         return IMPOSSIBLE
-    return OTHER_BLOCK if mine else ATTENTION_FOR_A_BLOCK
+    if not mine:
+        return ATTENTION_FOR_IT
+    return OTHER if (mine in CONVOLUTIONS) == (theirs in CONVOLUTIONS) else OTHER_KIND

@@ -10,6 +10,7 @@ of rows put in, and
 Where neither holds, both readings make sense.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -42,12 +43,13 @@ class Comparison:
         self.standing = {i: k for k, i in base.place.items()}  # the base's row that each row stands for
         self.put_in = len(network.rows) - len(base.place)
 
-    def is_wired_alike(self, i: int) -> bool:
-        """Tells whether row `i` reads what the base's row reads for which it stands, in whatever order."""
+    def is_wired_alike(self, i: int, exactly: bool = False) -> bool:
+        """Tells whether row `i` reads what the base's row reads for which it stands, in any order; or more, or less."""
         if i not in self.standing:
             return False
-        meant = [self.base.place.get(row, row) for row in sources(self.base.rows, self.standing[i])]
-        return sorted(map(self._root, self.network.read[i])) == sorted(meant)
+        theirs = Counter(self.base.place.get(row, row) for row in sources(self.base.rows, self.standing[i]))
+        mine = Counter(map(self._root, self.network.read[i]))
+        return mine == theirs or (not exactly and (mine <= theirs or theirs <= mine))
 
     def is_untouched(self, i: int) -> bool:
         """Tells whether row `i` says the numbers that it has in the base."""

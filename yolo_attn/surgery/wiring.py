@@ -10,7 +10,7 @@ To read a row, or the attention behind it, is never a fault by itself, as long a
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import chain, combinations
 
 from yolo_attn.surgery import origin
 from yolo_attn.surgery.network import From, Layers, Network
@@ -19,7 +19,7 @@ from yolo_attn.surgery.recipe import all_rows, written
 from yolo_attn.surgery.rows import split_block
 from yolo_attn.surgery.shifts import Comparison
 
-FEW = 8  # attention rows, of which every choice is tried
+FEW = 8  # attention rows, of which every choice is tried as the ones put in last
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,7 @@ def _shifted(network: Network, base: Origin | None) -> Iterator[Finding]:
     """
     if _is_right(network, base):
         return
-    attention = [i for i, row in enumerate(network.rows) if not kind(row)]
-    guesses = [origin.without(network.model, rows) for rows in _choices(attention, base)]
-    for guess in [*guesses, base] if base and not base.certain else guesses:
-        comparison = Comparison(network, guess)
-        reads = comparison.reads(comparison.shifts())
+    for comparison, reads in _explanations(network, base):
         if reads and _is_right(network.reading(reads), base):
             yield from _changes(comparison, reads)
             return
@@ -106,7 +102,7 @@ def _shifted(network: Network, base: Origin | None) -> Iterator[Finding]:
         for shift in shifts:
             if shift.row not in reads:
                 old, new = network.rows[shift.row][0], comparison.reads([shift])[shift.row]
-                yield Finding(shift.row, f"reads {old}, and what stands for its base's rows is {new}: either makes sense")
+                yield Finding(shift.row, f"reads {old}, where its base's numbers would be {new}; either makes sense")
 
 
 def _is_right(network: Network, base: Origin | None) -> bool:
@@ -118,13 +114,21 @@ def _is_right(network: Network, base: Origin | None) -> bool:
     return not network.faults()
 
 
-def _choices(attention: list[int], base: Origin | None) -> Iterator[tuple[int, ...]]:
-    """Yields the attention rows that may have been put in at once: all, and if that is quickly tried, some."""
-    yield tuple(attention)
-    if base and base.certain:
-        sizes = range(1, len(attention)) if len(attention) <= FEW else (1,)
-        for size in sizes:
-            yield from combinations(attention, size)
+def _explanations(network: Network, base: Origin | None) -> Iterator[tuple[Comparison, dict[int, From]]]:
+    """Yields what may have been forgotten: what the network is compared with, and what its rows then should read."""
+    certain = base is not None and base.certain
+    attention = [i for i, row in enumerate(network.rows) if not kind(row)]
+    sizes = range(1, len(attention)) if certain and len(attention) <= FEW else (1,)
+    choices = chain([attention], *(combinations(attention, size) for size in sizes))
+    guesses = (origin.without(network.model, rows) for rows in choices)
+    for guess in chain(guesses, [base] if base and not certain else []):
+        comparison = Comparison(network, guess)
+        reads = comparison.reads(comparison.shifts())
+        yield comparison, reads
+        if not certain:  # the head's numbers are the ones that people think of, or the others
+            last = len(network.rows) - 1
+            yield comparison, {i: f for i, f in reads.items() if i == last}
+            yield comparison, {i: f for i, f in reads.items() if i != last}
 
 
 def _changes(comparison: Comparison, reads: dict[int, From]) -> Iterator[Finding]:
@@ -169,6 +173,6 @@ def _read_instead(network: Network, attention: int) -> int | None:
 def _one_level_twice(network: Network, base: Origin | None) -> Iterator[Finding]:
     """Yields the last row if it reads two maps of one level."""
     last = len(network.rows) - 1
-    known = base and base.certain and Comparison(network, base).is_wired_alike(last)
+    known = base and base.certain and Comparison(network, base).is_wired_alike(last, exactly=True)
     if not known and network.clashes:
         yield Finding(last, f"reads maps of strides {', '.join(map(str, network.head))}, not one of each level")
