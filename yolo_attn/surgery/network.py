@@ -17,10 +17,6 @@ def numbers(row: list) -> list[int]:
     return row[0] if isinstance(row[0], list) else [row[0]]
 
 
-def _is_whole(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool)
-
-
 class Network:
     """A model's rows, and what follows from their numbers."""
 
@@ -35,9 +31,7 @@ class Network:
 
     def is_sound(self) -> bool:
         """Tells whether these are rows, each of which reads earlier ones; -1 is the image."""
-        if not all(isinstance(row, list) and len(row) > 2 and all(map(_is_whole, numbers(row))) for row in self.rows):
-            return False
-        return all(-1 <= source < i for i, read in enumerate(self.read) for source in read)
+        return all(map(_is_row, self.rows)) and all(-1 <= f < i for i, read in enumerate(self.read) for f in read)
 
     @cached_property
     def strides(self) -> list[int | None] | None:
@@ -73,3 +67,14 @@ class Network:
         rows = [[reads.get(i, row[0]), *copy.deepcopy(row[1:])] for i, row in enumerate(self.rows)]
         border = len(self.model["backbone"])
         return Network({**self.model, "backbone": rows[:border], "head": rows[border:]}, self.layers)
+
+
+def _is_row(row: object) -> bool:
+    """Tells whether a row of a YAML says what it reads and what it is."""
+    return (
+        isinstance(row, list)
+        and len(row) > 2
+        and isinstance(row[2], str)
+        and len(numbers(row)) > 0
+        and all(isinstance(number, int) and not isinstance(number, bool) for number in numbers(row))
+    )

@@ -119,8 +119,8 @@ class Comparison:
         """
         found = []
         for at in range(meant + 1, i):
-            says = self.network.rows[at][0]
-            if kind(self.network.rows[at]) or at in self.standing or not isinstance(says, int) or says < 0:
+            says = numbers(self.network.rows[at])[0]
+            if kind(self.network.rows[at]) or at in self.standing or says < 0:
                 continue
             on_the_way = at in self._way(row) and self._may_mean(says, meant)
             if on_the_way or (says == number != meant and at in self.network.unread):
