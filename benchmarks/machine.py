@@ -2,11 +2,8 @@
 
 import csv
 import platform
-from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def machine(*packages: str) -> dict[str, str]:
@@ -15,15 +12,16 @@ def machine(*packages: str) -> dict[str, str]:
     return columns | {package: version(package) for package in ("yolo_attn", *packages)}
 
 
-def write_rows(name: str, rows: Iterable[dict]) -> Path:
-    """Writes `rows` as benchmarks/results/`name`.csv and returns the file."""
-    rows = list(rows)
-    file = RESULTS / f"{name}.csv"
-    file.parent.mkdir(exist_ok=True)
+def write_rows(file: Path, rows: list[dict], where: dict) -> Path:
+    """Writes `rows`, each with the columns of `where` behind it, into a CSV file and returns the file.
+
+    A column that only some rows have is empty in the others.
+    """
+    columns = list(dict.fromkeys(key for row in [*rows, where] for key in row))
     with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(row | where for row in rows)
     return file
 
 

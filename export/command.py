@@ -63,7 +63,9 @@ def write_report(export: Exported, done: Path, plan: bytes | None) -> None:
     shape, dynamic = tuple(exporter.im.shape), exporter.args.dynamic
     text = report.render(done.name, export.file, export.model, shape, dynamic, plan)
     file = done.with_name(f"{done.stem}_report.md")
-    file.write_text(text, encoding="utf-8")
+    with beside(file) as folder:
+        (folder / file.name).write_text(text, encoding="utf-8")
+        (folder / file.name).replace(file)
     LOGGER.info(f"\n{text}\nReport saved to {colorstr('bold', file)}")
 
 

@@ -14,7 +14,9 @@ from yolo_attn.export.rewrites import (
     global_pool,
     pixel_count,
     reshape_target,
+    spatial_gate,
     strip_product,
+    trailing_axes,
 )
 
 RULES: dict[str, Callable[[ir.Node], None]] = {
@@ -23,7 +25,10 @@ RULES: dict[str, Callable[[ir.Node], None]] = {
     "channel_pool": channel_pool.rewrite,
     "strip_product": strip_product.rewrite,
     "global_pool": global_pool.rewrite,
+    "spatial_gate": spatial_gate.rewrite,
+    "trailing_axes": trailing_axes.rewrite,
 }
+NOT_FOR_TENSORRT = ("channel_pool", "spatial_gate")
 
 
 def fuse(
@@ -36,6 +41,7 @@ def fuse(
         layers: The module paths of its attention; those of its metadata if left out.
         tensorrt: Leaves maximum and mean over channels as reductions: TensorRT takes both into the kernel of the
             product before them, where the poolings that are faster in ONNX Runtime would be kernels by themselves.
+            Gates stay as they are, too.
 
     Returns:
         The new model, and how often each rule matched.
@@ -44,7 +50,7 @@ def fuse(
     graph = ir.from_proto(onnx.shape_inference.infer_shapes(model))
     matches = dict.fromkeys(RULES, 0)
     for name, rewrite in RULES.items():
-        if tensorrt and name == "channel_pool":
+        if tensorrt and name in NOT_FOR_TENSORRT:
             continue
         for node in list(graph.graph):
             if node.graph is not None and layer_of(node.name or "", layers):

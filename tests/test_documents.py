@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import identity_start
+from benchmarks.learning import identity_start
 from docs import render
 
 README = Path(__file__).parent.parent / "README.md"

@@ -8,7 +8,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.export.staging import beside
 from yolo_attn.surgery import names, recipe
 from yolo_attn.surgery.yaml_text import render
-from yolo_attn.upstream import layout, wiring
+from yolo_attn.upstream import layout, oversights
 from yolo_attn.upstream.compose import compose
 
 PLACE_TEXTS = {
@@ -51,7 +51,7 @@ def fix(model: str | Path | dict) -> tuple[dict, list[str]]:
         The model dict, and a line for each row that reads others now and for each finding that is left to its author;
         no line where nothing is wrong.
     """
-    return wiring.fix(layout.load(model))
+    return oversights.fix(layout.load(model))
 
 
 def text(model: dict, stem: str, source: str) -> str:

@@ -54,6 +54,18 @@ def axes_of(node: ir.Node) -> list[int]:
     return sorted(node.attributes.get_ints("axes", []))
 
 
+def opset(node: ir.Node) -> int:
+    """Returns the version of the ONNX operators that the graph of `node` is written in."""
+    return node.graph.opset_imports.get("", 0) if node.graph is not None else 0
+
+
+def along(node: ir.Node, operator: str, x: ir.Value | None, axis: int, name: str) -> ir.Node:
+    """Returns a `Squeeze` or `Unsqueeze` for the graph of `node`: its axis is an input from opset 13 on."""
+    if opset(node) < 13:
+        return ir.node(operator, [x], {"axes": [axis]}, name=name)
+    return ir.node(operator, [x, initializer(node, f"axis{axis}", np.array([axis]))], name=name)
+
+
 def rank(value: ir.Value | None) -> int:
     """Returns how many axes `value` has.
 

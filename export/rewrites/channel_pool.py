@@ -7,10 +7,9 @@ ONNX Runtime's reductions over channels go through the map pixel by pixel, its p
 fast, as long as a window is at most 32 long. Longer ones are split. Adding and dropping an axis moves nothing.
 """
 
-import numpy as np
 import onnx_ir as ir
 
-from yolo_attn.export.rewrites import axes_of, initializer, producer, rank, replace, require
+from yolo_attn.export.rewrites import along, axes_of, producer, rank, replace, require
 
 WINDOW = 32  # up to there MLAS, ONNX Runtime's library, has vector code
 
@@ -27,12 +26,11 @@ def rewrite(node: ir.Node) -> None:
     require(isinstance(channels, int), f"the channels of {x.name} are unknown")
     assert isinstance(channels, int)
 
-    before, behind = (initializer(node, name, np.array([axis])) for name, axis in (("before", 1), ("behind", 2)))
-    deep = ir.node("Unsqueeze", [x, before], name=f"{node.name}/deep")
+    deep = along(node, "Unsqueeze", x, 1, f"{node.name}/deep")
     maxima = pooling(deep, channels, "MaxPool", maximum.name)
     means = pooling(deep, channels, "AveragePool", mean.name)
     joined = ir.node("Concat", [maxima[-1].outputs[0], means[-1].outputs[0]], {"axis": 1}, name=node.name)
-    flat = ir.node("Squeeze", [joined.outputs[0], behind], name=f"{node.name}/flat")
+    flat = along(node, "Squeeze", joined.outputs[0], 2, f"{node.name}/flat")
     replace(node, [deep, *maxima, *means, joined, flat])
 
 

@@ -5,7 +5,7 @@ Mul(Gather(Shape(x), 2), Gather(Shape(x), 3))  →  ReduceProd(Shape(x, start=2,
 
 import onnx_ir as ir
 
-from yolo_attn.export.rewrites import constant, producer, replace, require
+from yolo_attn.export.rewrites import constant, opset, producer, replace, require
 
 
 def rewrite(node: ir.Node) -> None:
@@ -15,6 +15,6 @@ def rewrite(node: ir.Node) -> None:
     x = shapes[0].inputs[0]
     require(x is shapes[1].inputs[0] and not any(s.attributes for s in shapes), f"{node.name} is not about one map")
     require([constant(side.inputs[1]).tolist() for side in sides] == [2, 3], f"{node.name} is not height times width")
-    require((node.graph.opset_imports.get("", 0) if node.graph else 0) >= 15, "Shape gives a part from opset 15 on")
+    require(opset(node) >= 15, "Shape gives a part from opset 15 on")
     shape = ir.node("Shape", [x], {"start": 2, "end": 4}, name=shapes[0].name)
     replace(node, [shape, ir.node("ReduceProd", shape.outputs, {"keepdims": 0}, name=node.name)])

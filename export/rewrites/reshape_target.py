@@ -11,16 +11,17 @@
 import numpy as np
 import onnx_ir as ir
 
-from yolo_attn.export.rewrites import constant, initializer, producer, rank, replace, require
+from yolo_attn.export.rewrites import constant, initializer, opset, producer, rank, replace, require
 
 Axis = int | tuple[ir.Value, int]  # a number, or an axis of a tensor
 
 
 def rewrite(node: ir.Node) -> None:
     require(node.op_type == "Reshape", f"{node.op_type} is no Reshape")
-    x = node.inputs[0]
+    x, shape = node.inputs
+    require(shape is not None and shape.const_value is None, f"the target of {node.name} is a constant")
     assert x is not None
-    target = [_kept(axis, place, x) for place, axis in enumerate(_axes(node.inputs[1]))]
+    target = [_kept(axis, place, x) for place, axis in enumerate(_axes(shape))]
     pieces: list[list[Axis]] = []
     for axis in target:
         if pieces and (isinstance(axis, int) == isinstance(pieces[-1][-1], int)) and _follows(axis, pieces[-1][-1]):
@@ -34,7 +35,7 @@ def rewrite(node: ir.Node) -> None:
         if isinstance(first, int) or isinstance(last, int):
             values.append(initializer(node, f"target{number}", np.array(piece, dtype=np.int64)))
             continue
-        require((node.graph.opset_imports.get("", 0) if node.graph else 0) >= 15, "Shape gives a part from opset 15 on")
+        require(opset(node) >= 15, "Shape gives a part from opset 15 on")
         part = {"start": first[1], "end": last[1] + 1}
         new.append(ir.node("Shape", [first[0]], part, name=f"{node.name}/Shape_{number}"))
         values.append(new[-1].outputs[0])
@@ -56,7 +57,10 @@ def _axes(shape: ir.Value | None) -> list[Axis]:
     if node.op_type == "Gather":
         return [_axes(node.inputs[0])[int(constant(node.inputs[1]))]]
     if node.op_type == "Slice":
-        start, end = (int(constant(value)[0]) for value in node.inputs[1:3])
+        if len(node.inputs) == 1:  # before opset 10
+            start, end = (node.attributes.get_ints(name, [])[0] for name in ("starts", "ends"))
+        else:
+            start, end = (int(constant(value)[0]) for value in node.inputs[1:3])
         return _axes(node.inputs[0])[start:end]
     source = producer(shape, "Shape").inputs[0]
     require(node.op_type == "Shape" and not node.attributes and source is not None, f"{node.name} makes the shape")

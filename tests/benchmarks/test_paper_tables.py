@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("torchvision")
 pytest.importorskip("torch.utils.flop_counter")
 
-from benchmarks.paper_tables import FILE, NETWORKS, count, lines, render
+from benchmarks.cpu.paper_tables import FILE, NETWORKS, count, lines, render
 from yolo_attn import registry
 
 
 def test_the_committed_table_is_what_is_counted():
-    assert FILE.read_text(encoding="utf-8") == render(), "run python -m benchmarks.paper_tables"
+    assert FILE.read_text(encoding="utf-8") == render(), "run python -m benchmarks.cpu.paper_tables"
 
 
 @pytest.mark.parametrize(("title", "build", "rows"), NETWORKS, ids=[title for title, _, _ in NETWORKS])

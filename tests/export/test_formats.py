@@ -1,6 +1,7 @@
 """The deploy forms in other formats than ONNX: exported by the stock exporter, run, compared with PyTorch."""
 
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from ultralytics import YOLO
 from ultralytics.nn.autobackend import AutoBackend
 
+from tests.support.sensitive import sensitive
 from yolo_attn import insert
 from yolo_attn.export.parity import error
 from yolo_attn.insertion import text
@@ -26,8 +28,9 @@ def checkpoint(tmp_path_factory):
         rows = insert(source, name, at=place)
         source = folder / f"yolov5n-{name}.yaml"
         source.write_text(text(rows, source.stem, "test"))
-    torch.manual_seed(0)
-    YOLO(source).save(folder / "best.pt")
+    yolo = YOLO(source)
+    sensitive(yolo.model)
+    yolo.save(folder / "best.pt")
     return folder / "best.pt"
 
 
@@ -40,6 +43,13 @@ def test_a_format_agrees_with_pytorch(format, checkpoint):
     with torch.inference_mode():
         want = YOLO(checkpoint).model.eval().fuse(verbose=False)(x)[0].numpy()
     exported = YOLO(checkpoint).export(format=format, imgsz=64)
-    backend = AutoBackend(exported, device=torch.device("cpu"), verbose=False)
-    got = np.asarray(backend(x)[0] if isinstance(backend(x), (list, tuple)) else backend(x))
+    if format == "openvino":  # whose backend in Ultralytics lets some processors compute in BF16
+        from openvino import Core
+
+        file = next(Path(exported).glob("*.xml"))
+        network = Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        got = network(x.numpy())[0]
+    else:
+        backend = AutoBackend(exported, device=torch.device("cpu"), verbose=False)
+        got = np.asarray(backend(x)[0] if isinstance(backend(x), (list, tuple)) else backend(x))
     assert error(got.reshape(want.shape), want) < tolerance

@@ -10,24 +10,36 @@ from onnxruntime.quantization import CalibrationDataReader
 from torch import nn
 from ultralytics import YOLO
 
-from benchmarks import nodes
-from benchmarks.graphs import rewritten
+from benchmarks.deploy import nodes
+from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import make
+from tests.support.sensitive import sensitive
 from yolo_attn.export import fused, half, int8
 from yolo_attn.export.layers import attention_layers, layer_of
 from yolo_attn.export.parity import error
-from yolo_attn.export.rewrites import NoMatch, channel_pool, global_pool, pixel_count, reshape_target, strip_product
+from yolo_attn.export.rewrites import (
+    NoMatch,
+    channel_pool,
+    global_pool,
+    pixel_count,
+    reshape_target,
+    spatial_gate,
+    strip_product,
+    trailing_axes,
+)
 from yolo_attn.export.single import exported
 
 SHAPE = (2, 32, 7, 13)
 MATCHES = {
-    ("CBAM", False): {"channel_pool": 1, "global_pool": 2},
-    ("CBAM", True): {"channel_pool": 1, "global_pool": 2},
+    ("CBAM", False): {"channel_pool": 1, "global_pool": 2, "spatial_gate": 1},
+    ("CBAM", True): {"channel_pool": 1, "global_pool": 2, "spatial_gate": 1},
+    ("BAM", False): {"spatial_gate": 1},
+    ("BAM", True): {"spatial_gate": 1},
     ("TripletAttention", True): {"channel_pool": 1},
-    ("GSoP", True): {"reshape_target": 1, "pixel_count": 1, "global_pool": 1},
+    ("GSoP", True): {"reshape_target": 1, "pixel_count": 1, "global_pool": 1, "trailing_axes": 1},
     ("SRM", True): {"pixel_count": 1},
     ("GCT", True): {"pixel_count": 1},
-    ("EncNet", True): {"reshape_target": 2, "pixel_count": 1},
+    ("EncNet", True): {"reshape_target": 2, "pixel_count": 1, "trailing_axes": 1},
     ("NonLocal", True): {"reshape_target": 4},
     ("GAM", True): {},
     ("ECA", True): {},
@@ -44,7 +56,7 @@ def test_each_rule_matches_as_often_as_it_shall(name, dynamic):
 
 
 def test_the_table_of_nodes_is_rendered():
-    assert nodes.FILE.read_text(encoding="utf-8") == nodes.render(), "python -m benchmarks.nodes"
+    assert nodes.FILE.read_text(encoding="utf-8") == nodes.render(), "python -m benchmarks.deploy.nodes"
 
 
 class Reduced(nn.Module):
@@ -64,6 +76,18 @@ class Counted(nn.Module):
         return x / (x.shape[2] * x.shape[3])
 
 
+class Gated(nn.Module):
+    """A map times the mean of its channels, and the sum with a gate."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(4, 1, 1)
+
+    def forward(self, x):
+        x = x.relu()
+        return x * x.mean(1).unsqueeze(1) + self.conv(x).sigmoid()
+
+
 def last(model: onnx.ModelProto, operator: str) -> ir.Node:
     """Returns the last node of that type."""
     graph = ir.from_proto(onnx.shape_inference.infer_shapes(model)).graph
@@ -79,6 +103,18 @@ def last(model: onnx.ModelProto, operator: str) -> ir.Node:
         (global_pool.rewrite, Reduced(), (1, 32, 8, 8), 18, "ReduceMean", "is not over the map"),
         (pixel_count.rewrite, Counted(), (1, 4, 8, 8), 14, "Mul", "Shape gives a part from opset 15 on"),
         (reshape_target.rewrite, Counted(), (1, 4, 8, 8), 18, "Div", "Div is no Reshape"),
+        (spatial_gate.rewrite, Counted(), (1, 4, 8, 8), 18, "Div", "Div does not join two maps"),
+        (spatial_gate.rewrite, Gated(), (1, 4, 8, 8), 18, "Add", "is taken into no convolution"),
+        (
+            spatial_gate.rewrite,
+            Counted(),
+            (1, 4, 8, 8),
+            14,
+            "Mul",
+            "is from a convolution to one channel",
+        ),
+        (trailing_axes.rewrite, Gated(), (1, 4, 8, 8), 18, "Unsqueeze", "adds them elsewhere"),
+        (trailing_axes.rewrite, Counted(), (1, 4, 8, 8), 18, "Div", "Div adds no axes"),
     ],
 )
 def test_a_rule_says_why_it_does_not_match(rewrite, module, shape, opset, operator, reason):
@@ -97,8 +133,9 @@ def network(tmp_path_factory) -> onnx.ModelProto:
     (folder / "yolov5n-cbam.yaml").write_text(text(rows, "yolov5n-cbam", "test"))
     rows = insert(folder / "yolov5n-cbam.yaml", "gam", at="head-P5")
     (folder / "yolov5n-both.yaml").write_text(text(rows, "yolov5n-both", "test"))
-    torch.manual_seed(0)
-    YOLO(folder / "yolov5n-both.yaml").save(folder / "best.pt")  # the exporter writes beside a checkpoint
+    yolo = YOLO(folder / "yolov5n-both.yaml")
+    sensitive(yolo.model)
+    yolo.save(folder / "best.pt")  # the exporter writes beside a checkpoint
     return onnx.load(YOLO(folder / "best.pt").export(format="onnx", imgsz=64))
 
 
@@ -110,7 +147,7 @@ def test_the_rest_of_a_network_is_untouched(network):
     assert not any(matches.values()), "a file that was fused has nothing left to fuse"
     assert [node.op_type for node in base] == [n.op_type for n in again.graph.node if not layer_of(n.name, layers)]
     inside = [node.op_type for node in network.graph.node if layer_of(node.name, layers)]
-    assert len(inside) == 18 + 10 and "ReduceMean" not in inside
+    assert len(inside) == 19 + 10 and "ReduceMean" not in inside
 
 
 def test_half_precision_of_large_features_stays_finite():

@@ -8,9 +8,10 @@ import onnx
 import pytest
 from ultralytics import YOLO
 
+from tests.support.sensitive import sensitive
 from yolo_attn import cli, export
 from yolo_attn.errors import AttentionError
-from yolo_attn.export import plan, runtime
+from yolo_attn.export import plan, rtx, runtime
 from yolo_attn.export.layers import layer_of
 
 RTX = importlib.util.find_spec("tensorrt_rtx") is not None
@@ -31,7 +32,9 @@ INSIDE, BEHIND = "model.1.m.0.attn", "model.3"
 def checkpoint(tmp_path) -> Path:
     """A small network with SE inside a block and GAM behind another layer."""
     (tmp_path / "small.yaml").write_text(NETWORK)
-    YOLO(tmp_path / "small.yaml").save(tmp_path / "best.pt")
+    yolo = YOLO(tmp_path / "small.yaml")
+    sensitive(yolo.model)
+    yolo.save(tmp_path / "best.pt")
     (tmp_path / "small.yaml").unlink()
     return tmp_path / "best.pt"
 
@@ -86,11 +89,12 @@ def test_an_engine_has_a_report_of_its_own(checkpoint):
 
 
 def test_where_tensorrt_says_nothing_the_report_says_so(checkpoint, monkeypatch):
-    monkeypatch.setattr(plan, "RELEASE", "0.0.")
+    if RTX:
+        monkeypatch.setattr(rtx.tensorrt(), "__version__", "2.0.1")
     export.run(checkpoint, format="onnx", imgsz=64, report=True)
     text = (checkpoint.parent / "best_report.md").read_text(encoding="utf-8")
     assert all(cells[-1] == "not measured" for cells in table(text).values())
-    assert ("plans are read of release 0.0.x, this is 1.7" if RTX else "pip install yolo_attn[rtx]") in text
+    assert ("plans are read of release 1.7.x, this is 2.0.1" if RTX else "pip install yolo_attn[rtx]") in text
     assert plan.kernels(b"another format") == []
 
 

@@ -18,10 +18,10 @@ from ultralytics import YOLO
 from ultralytics.engine.exporter import Exporter
 from ultralytics.nn.backends.base import BaseBackend
 
-from benchmarks import kernels
-from benchmarks.graphs import rewritten
-from benchmarks.machine import RESULTS
+from benchmarks.deploy import kernels
+from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import make
+from tests.support.sensitive import sensitive
 from yolo_attn import cli, export, models, registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx
@@ -30,7 +30,7 @@ from yolo_attn.upstream import exporter
 
 pytest.importorskip("tensorrt_rtx", reason="the extra `rtx` is not installed")
 
-with (RESULTS / "kernels.csv").open(encoding="utf-8") as stream:
+with kernels.FILE.open(encoding="utf-8") as stream:
     KERNELS = list(csv.DictReader(stream))
 COUNTED = [row for row in KERNELS if (row["place"], row["shapes"]) == ("alone", "static")]
 CHANNELS, SIZE = 64, 20
@@ -67,7 +67,7 @@ def test_every_operator_builds(name, dynamic, tmp_path):
 def test_kernels_are_those_of_the_committed_table(row):
     version = importlib.metadata.version("tensorrt_rtx")
     if version != row["tensorrt_rtx"]:
-        pytest.skip(f"counted with {row['tensorrt_rtx']}, this is {version}: python -m benchmarks.kernels")
+        pytest.skip(f"counted with {row['tensorrt_rtx']}, this is {version}: python -m benchmarks.deploy.kernels")
     name = row["operator"]
     assert kernels.count(make(name, {}, kernels.CHANNELS).deploy(), dynamic=False) == int(row["ours"])
 
@@ -89,7 +89,9 @@ def checkpoint(tmp_path_factory) -> Path:
     rows = ["[-1, 1, Conv, [64, 3, 2]]", "[-1, 1, Conv, [64, 3, 2]]", "[-1, 1, CBAM, []]"]
     backbone = "".join(f"  - {row}\n" for row in rows)
     (folder / "small.yaml").write_text(f"nc: 2\nbackbone:\n{backbone}head:\n  - [[-1], 1, Detect, [nc]]\n")
-    YOLO(folder / "small.yaml").save(folder / "best.pt")
+    yolo = YOLO(folder / "small.yaml")
+    sensitive(yolo.model)
+    yolo.save(folder / "best.pt")
     return folder / "best.pt"
 
 
@@ -146,7 +148,9 @@ class Noise(CalibrationDataReader):
 
 def test_a_network_in_int8_builds(tmp_path, datasets):
     """The graph with which engines are built in INT8 has its gates in float, and TensorRT takes its scales."""
-    YOLO("yolov5n-gam-head.yaml").save(tmp_path / "best.pt")
+    yolo = YOLO("yolov5n-gam-head.yaml")
+    sensitive(yolo.model)
+    yolo.save(tmp_path / "best.pt")
     calibration = {"data": "shapes.yaml", "fraction": 0.05}
     engine = export.run(tmp_path / "best.pt", format="rtx", targets="sm89", imgsz=64, quantize=8, **calibration)
     found = plan.kernels(engine.read_bytes())

@@ -1,6 +1,6 @@
 """What a training on CUDA asks of the operators, as far as a CPU can tell: mixed precision backwards, DDP.
 
-The same on a GPU, through `yolo train`: `python -m benchmarks.cuda_training`.
+The same on a GPU, through `yolo train`: `python -m benchmarks.cuda.training`.
 """
 
 import copy

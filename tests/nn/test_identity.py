@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 import torch
 
-from benchmarks.graphs import rewritten
+from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import CASES, IDS, OPTIONS, assert_close, images
 from yolo_attn import registry
 from yolo_attn.export.parity import error

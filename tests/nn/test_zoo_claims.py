@@ -98,14 +98,6 @@ def test_fca_with_one_frequency_is_the_mean():
     assert_close(module.gate(x), expected, "float64")
 
 
-def test_encnet_does_not_depend_on_the_maps_size():
-    module = make("EncNet", {}, 8).double()
-    x = torch.randn(2, 8, 5, 6, dtype=torch.float64)
-    encoding = module.encode(x)
-    assert encoding.shape == (2, 8)
-    assert_close(module.encode(x.repeat(1, 1, 3, 2)), encoding, "float64")
-
-
 def test_biattention_only_weakens_by_half():
     gate = make("BiAttention", {}).double().train().gate(torch.randn(2, 32, 6, 6, dtype=torch.float64))
     assert gate.shape == (2, 32, 6, 6) and gate.min() >= 0.5 and gate.max() <= 1

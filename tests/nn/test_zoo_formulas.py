@@ -185,7 +185,7 @@ def slow_encnet(m: EncNet, x: np.ndarray) -> np.ndarray:
     pixels = f.reshape(*f.shape[:2], -1).transpose(0, 2, 1)
     residuals = pixels[:, :, None] - codewords  # the N × K × C differences
     assignment = softmax(scale * (residuals**2).sum(3))
-    encoded = (assignment[..., None] * residuals).mean(1) * m.codes
+    encoded = (assignment[..., None] * residuals).sum(1)
     e = relu(slow.norm(encoded, "norm")).mean(1)
     gamma = sigmoid(e @ slow["fc.weight"][:, :, 0, 0].T + slow["fc.bias"])
     return x + x * gamma[:, :, None, None]

@@ -8,6 +8,7 @@ from ultralytics import YOLO
 from ultralytics.utils import YAML
 
 import yolo_attn
+from tests.support.sensitive import sensitive
 from yolo_attn import registry
 from yolo_attn.nn import Attention
 
@@ -23,6 +24,7 @@ def test_train_export_predict(name, base, tmp_path, datasets, request):
     model = yolo_attn.insert(f"{base}.yaml", name, at=["P5", "head"])
     YAML.save(tmp_path / f"{base}n-zoo.yaml", model)
     yolo = YOLO(tmp_path / f"{base}n-zoo.yaml")
+    sensitive(yolo.model)
     yolo.train(
         data="shapes.yaml", epochs=1, imgsz=64, fraction=0.02, batch=8, workers=0, plots=False, val=False,
         project=tmp_path, name="t", device="cpu",

@@ -8,7 +8,7 @@ from ultralytics.nn import tasks
 from tests.support.bases import BASES
 from yolo_attn.surgery import recipe, wiring
 from yolo_attn.upstream import layout
-from yolo_attn.upstream.wiring import bases
+from yolo_attn.upstream.oversights import bases
 
 NO_MAP = ("CBLinear", "ImagePoolingAttn")  # what no attention can follow
 

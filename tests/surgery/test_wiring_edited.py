@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.wiring import assert_mended, base, find, put_in, reading, rightly, said
 from yolo_attn.surgery import origin, recipe
-from yolo_attn.upstream.wiring import bases
+from yolo_attn.upstream.oversights import bases
 
 
 def other_blocks() -> dict:

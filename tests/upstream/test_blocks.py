@@ -12,6 +12,7 @@ from ultralytics import YOLO
 from ultralytics.nn import tasks
 from ultralytics.utils import LOGGER
 
+from tests.support.sensitive import sensitive
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import CBAM, ECA, Attention, Deployed
 from yolo_attn.upstream import checkpoints
@@ -113,6 +114,7 @@ def test_the_printed_table_shows_it(log):
 def test_a_model_with_blocks_trains_saves_fuses_and_exports(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = YOLO("yolo11n-cbam-in-P4-eca-in-P5.yaml")
+    sensitive(model.model)
     kinds = {type(m.attn) for m in model.model.modules() if isinstance(m, AttentionBottleneck)}
     assert kinds == {CBAM, ECA}
     out = model.model.train()(torch.rand(2, 3, 64, 64))

@@ -94,14 +94,3 @@ def test_it_is_absent_from_evaluation_and_where_its_weight_is_zero():
     presence.attach(without, 3)
     assert without.model[1].presence is None
     assert "se_loss" not in without.loss(batch())[1]
-
-
-def test_compiled_training_says_that_it_goes_without(caplog):
-    from ultralytics.utils import LOGGER
-
-    LOGGER.addHandler(caplog.handler)
-    model = model_with_encoder()
-    presence.attach(model, 3, compiled=True)
-    LOGGER.removeHandler(caplog.handler)
-    assert model.model[1].presence is None
-    assert "without its semantic-encoding loss" in caplog.text

@@ -14,6 +14,7 @@ from tests.support.networks import (
     rows_of,
     with_attention,
 )
+from tests.support.sensitive import sensitive
 from yolo_attn.nn import Attention
 from yolo_attn.surgery import recipe
 from yolo_attn.upstream.correspondence import is_attention_row
@@ -157,6 +158,6 @@ def test_every_tensor_follows_into_blocks_with_attention_inside(base, tensors, l
     }
     got = model.state_dict()
     assert len(wanted) == tensors and all(torch.equal(got[key], tensor) for key, tensor in wanted.items())
-    plain, x = build(rows_of(base)).eval(), torch.rand(1, 3, 64, 64)
+    plain, x = sensitive(build(rows_of(base))), torch.rand(1, 3, 64, 64)
     model.load(plain, verbose=False)
     assert torch.equal(model.eval()(x)[0], plain(x)[0])  # every gate starts as the identity

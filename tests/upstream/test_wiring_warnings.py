@@ -15,7 +15,7 @@ from tests.support.wiring import find, put_in, reading, rightly
 from yolo_attn import insertion
 from yolo_attn.errors import AttentionError
 from yolo_attn.surgery import recipe
-from yolo_attn.upstream import layout, wiring
+from yolo_attn.upstream import layout, oversights
 from yolo_attn.upstream.lookup import FOLDERS
 from yolo_attn.view import table
 
@@ -91,7 +91,7 @@ def test_models_without_attention_do_not_have_the_bases_read(monkeypatch, warned
     def never():
         raise AssertionError("the bases are read")
 
-    monkeypatch.setattr(wiring, "bases", never)
+    monkeypatch.setattr(oversights, "bases", never)
     assert warned(base("yolov8n")[0]) == []
     with pytest.raises(AssertionError, match="the bases are read"):
         warned(small())

@@ -8,6 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels
 from yolo_attn.nn.info import AttentionInfo
+from yolo_attn.nn.layers import draw_by_fan_out, zero_biases
 from yolo_attn.nn.shared import conv_norm_relu, fold_all
 
 
@@ -18,8 +19,13 @@ class BAM(Attention):
     mean over the map, `(N, C, 1, 1)`; Ms is conv 1×1 C→C/r, two dilated convs 3×3, conv 1×1 C/r→1, `(N, 1, H, W)`. It
     was made to stand between stages, not inside blocks.
 
+    Start: as the authors' ResNet starts it, the spatial branch's convolutions drawn by their fan-out, biases 0; the
+    channel branch, linear layers there, as torch starts it.
+
     Differs from the paper: batch norm and ReLU follow every convolution but a branch's last, as in the authors' code
-    (Jongchan/attention-module); the paper's equations have one batch norm at the end of each branch.
+    (Jongchan/attention-module); the paper's equations have one batch norm at the end of each branch. That code pools
+    with a square window as high as the map: it fails on maps higher than wide, and on maps from twice as wide as high,
+    and sees a part of those between. Here the mean is over the whole of any map.
 
     Args:
         channels: Channels C of the map.
@@ -37,6 +43,8 @@ class BAM(Attention):
         self.reduction, self.dilation, self.product = reduction, dilation, product
         hidden = hidden_channels(channels, reduction, "BAM")
         self.bottleneck_attention = BottleneckGate(channels, hidden, dilation, product)
+        draw_by_fan_out(self.bottleneck_attention.spatial)
+        zero_biases(self)
 
     def deploy_gates(self) -> list[nn.Module]:
         return [self.bottleneck_attention.fold()]

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from yolo_attn.errors import AttentionError
+from yolo_attn.nn.layers import never_in_place
 
 
 class Attention(nn.Module):
@@ -30,6 +31,8 @@ class Attention(nn.Module):
 
     gates: ClassVar[tuple[str, ...]]
     starts_as_identity: ClassVar[bool] = False  # True: the paper's own initialisation is the identity
+    renamed: ClassVar[dict[str, str | None]] = {}  # how the authors' names begin, and how ours; None leaves them out
+    training_options: ClassVar[tuple[str, ...]] = ()  # of the options, those that no output hangs on
     blend: nn.Parameter | None
 
     def __init__(self, channels: int):
@@ -92,6 +95,9 @@ class Attention(nn.Module):
         """Returns the gates as modules with every batch norm folded and every layout change gone."""
         raise NotImplementedError(f"{type(self).__name__} has no deploy form")
 
+    def follow(self, source: nn.Module) -> None:
+        """Takes over from the operator whose tensors were loaded what is no tensor: nothing, in most."""
+
     @classmethod
     def options(cls) -> dict[str, object]:
         """Returns the options a model YAML row may set, with their defaults."""
@@ -107,9 +113,25 @@ class Attention(nn.Module):
         return ", ".join([str(self.channels), *options, *(["start=identity"] if self.blend is not None else [])])
 
     def __setstate__(self, state: dict) -> None:
-        """Reads a pickle from before `blend`."""
+        """Reads a pickle from before `blend`, and from before activations that never write in place."""
         super().__setstate__(state)
         self._parameters.setdefault("blend", None)
+        never_in_place(self)
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        """Reads the authors' state dicts too: under their names, and with axes of length 1 more or less than here."""
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            name = key.removeprefix(prefix)
+            for theirs, ours in self.renamed.items():
+                if name.startswith(theirs):
+                    value = state_dict.pop(key)
+                    if ours is not None:
+                        state_dict[f"{prefix}{ours}{name.removeprefix(theirs)}"] = value
+        for name, tensor in self.state_dict().items():
+            value = state_dict.get(prefix + name, tensor)
+            if value.shape != tensor.shape and value.squeeze().shape == tensor.squeeze().shape:
+                state_dict[prefix + name] = value.reshape(tensor.shape)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 class Deployed(nn.Module):
@@ -125,6 +147,11 @@ class Deployed(nn.Module):
 
     def extra_repr(self) -> str:
         return self.source
+
+    def __setstate__(self, state: dict) -> None:
+        """Reads a pickle from before activations that never write in place."""
+        super().__setstate__(state)
+        never_in_place(self)
 
 
 class BlendedGate(nn.Module):

@@ -20,6 +20,8 @@ class BiAttention(Attention):
     The rows of products follow the authors' code (PengfeiFANGanu/Attention-in-Attention-Networks): diagonal by diagonal
     of the lower triangle. As both factors are ReLU outputs, the gate lies in [½, 1).
 
+    Start: torch's, as in the authors' code.
+
     Differs from the paper: in fp16, f is capped at 32, so that products stay finite; no normalised feature gets there.
 
     Args:

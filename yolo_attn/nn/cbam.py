@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels, mixed
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d, bottleneck, fold
+from yolo_attn.nn.layers import BatchNorm2d, bottleneck, draw_by_fan_out, fold, zero_biases
 from yolo_attn.ops.choice import kernels
 from yolo_attn.ops.reduce import mean_and_max
 
@@ -19,6 +19,10 @@ class CBAM(Attention):
     Woo et al., "CBAM: Convolutional Block Attention Module", ECCV 2018, arXiv 1807.06521, equations 2 and 3:
     Mc = σ(MLP(avgpool F) + MLP(maxpool F)) with one shared MLP, Ms = σ(BN(conv 7×7 ([max; mean] over C))).
     The batch norm stands in the authors' code (Jongchan/attention-module), as do the biases of the MLP.
+
+    Start: as the authors' ResNet starts it, the spatial convolution drawn by its fan-out, biases 0, the spatial batch
+    norm's weight 0, so that gate is ½ at first; the MLP, linear layers there, as torch starts it. With
+    `start: identity` that weight is 1: a gate that is 1 by its share already need not be constant too.
 
     Differs from the paper: pooling is a plain reduction instead of adaptive pooling, whose backward pass is not
     deterministic on CUDA. Ultralytics' own `CBAM` is another operator: its channel gate has no max pooling and no
@@ -37,6 +41,9 @@ class CBAM(Attention):
         self.reduction, self.kernel_size = reduction, kernel_size
         self.channel_attention = ChannelGate(channels, hidden_channels(channels, reduction, "CBAM"))
         self.spatial_attention = SpatialGate(kernel_size)
+        draw_by_fan_out(self.spatial_attention)
+        zero_biases(self)
+        nn.init.zeros_(self.spatial_attention.norm.weight)  # type: ignore[arg-type]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not kernels("CBAM", x, self.training):
@@ -49,6 +56,10 @@ class CBAM(Attention):
             lambda mean, maximum: mixed(self.channel_attention.excite(mean, maximum), channel),
             lambda mean, maximum: mixed(self.spatial_attention.excite(mean, maximum), spatial),
         )
+
+    def start_as_identity(self) -> None:
+        super().start_as_identity()
+        nn.init.ones_(self.spatial_attention.norm.weight)  # type: ignore[arg-type]
 
     def deploy_gates(self) -> list[nn.Module]:
         self.spatial_attention.fold()

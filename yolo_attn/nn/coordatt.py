@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.nn.layers import BatchNorm2d, Hardswish, draw_by_fan_out, fold, zero_biases
 from yolo_attn.ops.choice import kernels
 from yolo_attn.ops.reduce import mean, outer
 
@@ -20,6 +20,10 @@ class CoordAtt(Attention):
     equations 4 to 8: f = h-swish(BN(conv 1×1 ([mean over W; mean over H]))), gates σ(conv_h f_h) and σ(conv_w f_w),
     y = x · g_h · g_w. Parameter names follow the authors' code (Andrew-Qibin/CoordAttention), whose state dicts load.
 
+    Those of their `mbv2_ca.py`, where the last two layers are conv2 and conv3, load too.
+
+    Start: as that file starts a MobileNetV2, convolutions drawn by their fan-out, N(0, 2 / outputs), biases 0.
+
     In training the batch norm's statistics are those of both strips together, as the concatenation in the paper has
     it; copies that normalise each strip by itself train another network.
 
@@ -29,6 +33,7 @@ class CoordAtt(Attention):
     """
 
     gates: ClassVar = ("coordinate_attention",)
+    renamed: ClassVar = {"conv2.": "conv_h.", "conv3.": "conv_w."}
 
     def __init__(self, channels: int, reduction: int = 32):
         super().__init__(channels)
@@ -38,9 +43,11 @@ class CoordAtt(Attention):
         hidden = max(8, channels // reduction)
         self.conv1 = nn.Conv2d(channels, hidden, 1)
         self.bn1 = BatchNorm2d(hidden)
-        self.act = nn.Hardswish()
+        self.act = Hardswish()
         self.conv_h = nn.Conv2d(hidden, channels, 1)
         self.conv_w = nn.Conv2d(hidden, channels, 1)
+        draw_by_fan_out(self)
+        zero_biases(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not kernels("CoordAtt", x, self.training):

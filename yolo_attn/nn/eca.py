@@ -19,6 +19,8 @@ class ECA(Attention):
     arXiv 1910.03151, equations 9 and 12: k = |log2(C) / 2 + 1 / 2|, taken to an odd number. One kernel is shared by
     all channels, without bias.
 
+    Start: torch's, as in the authors' code (BangguWu/ECANet), which draws two-dimensional convolutions alone.
+
     Args:
         channels: Channels C of the map.
         kernel_size: k, odd. Left out, the formula gives it: 3 up to C = 127, 5 from 128, 7 from 2048. The authors'

@@ -37,6 +37,8 @@ class FcaNet(Attention):
     ⌊c · n / C⌋, so group sizes differ by at most one; where it divides, the groups are the authors'. With fewer
     channels than frequencies, each channel has its own, best first. Nothing of the transform is stored.
 
+    Start: torch's, as in the authors' code, where the perceptron is of linear layers and only convolutions are drawn.
+
     Args:
         channels: Channels C of the map.
         frequencies: n, how many of the best-ranked frequencies; 1 to 32.

@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels, mixed
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d, PickChannels, ShuffleChannels, bottleneck, fold
+from yolo_attn.nn.layers import BatchNorm2d, PickChannels, ReLU, ShuffleChannels, bottleneck, fold
 from yolo_attn.ops.choice import asked, kernels
 
 KERNEL_WIDTH = 256  # hidden channels that the Triton kernel can hold; a wider perceptron stays PyTorch's
@@ -21,6 +21,8 @@ class GAM(Attention):
     2021, arXiv 2112.05561, equations 1 and 2: F2 = Mc(F1) · F1, F3 = Ms(F2) · F2. Mc is a two-layer perceptron over
     the channels of each pixel with a sigmoid; Ms is conv 7×7 C→C/r, BN, ReLU, conv 7×7 C/r→C, BN, sigmoid.
     Names and order of the parameters follow the widely copied PyTorch file, so that its state dicts load.
+
+    Start: torch's, as in that file.
 
     Differs from the paper:
         - The perceptron is a pair of 1×1 convolutions: the same function without permuting the map.
@@ -50,7 +52,7 @@ class GAM(Attention):
         self.channel_attention = bottleneck(channels, hidden)
         if channel_sigmoid:
             self.channel_attention.append(nn.Sigmoid())
-        relu = nn.ReLU() if groups == 1 else nn.Sequential(nn.ReLU(), ShuffleChannels(groups))
+        relu = ReLU() if groups == 1 else nn.Sequential(ReLU(), ShuffleChannels(groups))
         self.spatial_attention = nn.Sequential(
             nn.Conv2d(channels, hidden, 7, padding=3, groups=groups),
             BatchNorm2d(hidden),
@@ -78,17 +80,9 @@ class GAM(Attention):
     def deploy_gates(self) -> list[nn.Module]:
         conv1, norm1, relu, conv2, norm2, sigmoid = self.spatial_attention
         if self.groups > 1:
-            relu = nn.Sequential(nn.ReLU(), PickChannels.shuffled(self.channels // self.reduction, self.groups))
+            relu = nn.Sequential(ReLU(), PickChannels.shuffled(self.channels // self.reduction, self.groups))
         spatial = nn.Sequential(fold(conv1, norm1), relu, fold(conv2, norm2), sigmoid)
         return [self.channel_attention, spatial]
-
-    def _load_from_state_dict(self, state_dict, prefix, *args):
-        """Takes the perceptron of the copied file too, whose Linear weights are 2-D."""
-        for layer in ("0", "2"):
-            key = f"{prefix}channel_attention.{layer}.weight"
-            if key in state_dict and state_dict[key].ndim == 2:
-                state_dict[key] = state_dict[key][:, :, None, None]
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 INFO = AttentionInfo(

@@ -25,7 +25,11 @@ class GCT(Attention):
 
     Differs from the authors' code: α, γ, β are stored as vectors; of shape (1, C, 1, 1), the optimizer MuSGD would
     orthogonalise them. β is named `beta_bias` because Ultralytics leaves weight decay off by that name, as the paper
-    does. The Gaussian Context Transformer, which some YOLO forks call GCT, is another operator.
+    does. So it is one of the optimizer's biases: with an optimizer that is named, its warm-up begins at
+    `warmup_bias_lr`, 0.1, as that of every bias of the network. Under SGD that is little; Adam and AdamW take steps of
+    that size, and β ends the warm-up between −2 and 2. `warmup_bias_lr=0`, as `optimizer=auto` has it, avoids that.
+
+    The Gaussian Context Transformer, which some YOLO forks call GCT, is another operator.
 
     Args:
         channels: Channels C of the map.

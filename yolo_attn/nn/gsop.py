@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d
+from yolo_attn.nn.layers import BatchNorm2d, ReLU, draw_by_fan_out
 from yolo_attn.nn.shared import affine, average_matrix, capped, fold_all
 
 GRID = 8  # the position form pools the map to GRID × GRID
@@ -21,6 +21,8 @@ class GSoP(Attention):
     Channel form: ReLU, conv 1×1 C→d, BN, ReLU, covariance d×d over the pixels, BN, one d→4 filter per row of it, conv
     1×1 4d→C, σ. Position form: ReLU, conv 1×1 C→d, BN, mean over an 8×8 grid, covariance 64×64 over the channels, BN,
     one 64→4 filter per row, ReLU, conv 1×1 256→64, σ, and the 8×8 values spread over the map.
+
+    Start: as the authors' ResNet starts it, the weights of convolutions drawn by their fan-out, biases as torch's.
 
     Differs from the paper:
         - In fp16, features are capped at ±32, so that the covariance stays finite; no normalised feature gets there.
@@ -48,6 +50,7 @@ class GSoP(Attention):
         self.dimension, self.position = dimension, position
         form = PositionGate if position else ChannelGate
         self.second_order_attention = form(channels, min(dimension, channels))
+        draw_by_fan_out(self)
 
     def deploy_gates(self) -> list[nn.Module]:
         gate = self.second_order_attention
@@ -72,7 +75,7 @@ class ChannelGate(nn.Module):
 
     def __init__(self, channels: int, dimension: int):
         super().__init__()
-        self.reduce = nn.Sequential(nn.ReLU(), nn.Conv2d(channels, dimension, 1), BatchNorm2d(dimension), nn.ReLU())
+        self.reduce = nn.Sequential(ReLU(), nn.Conv2d(channels, dimension, 1), BatchNorm2d(dimension), ReLU())
         self.excite = nn.Sequential(*row_filters(dimension), nn.Conv2d(4 * dimension, channels, 1), nn.Sigmoid())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -89,10 +92,10 @@ class PositionGate(nn.Module):
 
     def __init__(self, channels: int, dimension: int):
         super().__init__()
-        self.reduce = nn.Sequential(nn.ReLU(), nn.Conv2d(channels, dimension, 1), BatchNorm2d(dimension))
+        self.reduce = nn.Sequential(ReLU(), nn.Conv2d(channels, dimension, 1), BatchNorm2d(dimension))
         cells = GRID * GRID
         self.excite = nn.Sequential(
-            *row_filters(cells), nn.ReLU(), nn.Conv2d(4 * cells, cells, 1), nn.Sigmoid(), nn.PixelShuffle(GRID)
+            *row_filters(cells), ReLU(), nn.Conv2d(4 * cells, cells, 1), nn.Sigmoid(), nn.PixelShuffle(GRID)
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

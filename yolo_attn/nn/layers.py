@@ -15,11 +15,59 @@ class BatchNorm2d(nn.BatchNorm2d):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.training and x.numel() == x.shape[1]:
-            return nn.functional.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-            )
-        return super().forward(x)
+        return self.normalise(x, self.eps)
+
+    def normalise(self, x: torch.Tensor, eps: float) -> torch.Tensor:
+        """Returns `x` normalised, and learns its statistics in training."""
+        learns = self.training and x.numel() > x.shape[1]
+        if learns and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+        return nn.functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, learns, self.momentum or 0.0, eps
+        )
+
+
+class ReLU(nn.Module):
+    """max(x, 0), always as a new tensor.
+
+    torch's own has a switch `inplace`, and Ultralytics turns on every such switch of a checkpoint that it loads. An
+    activation on an operator's input would then rewrite the map that the operator multiplies, and other rows read.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.relu()
+
+
+class Hardswish(nn.Module):
+    """x · min(max(x + 3, 0), 6) / 6, always as a new tensor, as `ReLU`."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.hardswish(x)
+
+
+NEVER_IN_PLACE: dict[type[nn.Module], type[nn.Module]] = {nn.ReLU: ReLU, nn.Hardswish: Hardswish}
+
+
+def never_in_place(module: nn.Module) -> None:
+    """Replaces torch's activations within `module` by ours: those of a pickle from before ours."""
+    for parent in module.modules():
+        for name, child in parent.named_children():
+            if type(child) in NEVER_IN_PLACE:
+                setattr(parent, name, NEVER_IN_PLACE[type(child)]())
+
+
+def draw_by_fan_out(module: nn.Module) -> None:
+    """Draws the weights of every convolution within `module` from N(0, 2 / (kernel · outputs)), as ResNets start."""
+    for conv in module.modules():
+        if isinstance(conv, nn.Conv2d):
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+
+
+def zero_biases(module: nn.Module) -> None:
+    """Sets the bias of every convolution within `module` to 0."""
+    for conv in module.modules():
+        if isinstance(conv, nn.Conv2d) and conv.bias is not None:
+            nn.init.zeros_(conv.bias)
 
 
 def fold(conv: Any, norm: Any) -> nn.Conv2d:
@@ -29,9 +77,7 @@ def fold(conv: Any, norm: Any) -> nn.Conv2d:
 
 def bottleneck(channels: int, hidden: int, bias: bool = True) -> nn.Sequential:
     """Returns the two-layer perceptron over channels, as 1×1 convolutions: channels → hidden → ReLU → channels."""
-    return nn.Sequential(
-        nn.Conv2d(channels, hidden, 1, bias=bias), nn.ReLU(), nn.Conv2d(hidden, channels, 1, bias=bias)
-    )
+    return nn.Sequential(nn.Conv2d(channels, hidden, 1, bias=bias), ReLU(), nn.Conv2d(hidden, channels, 1, bias=bias))
 
 
 class ShuffleChannels(nn.Module):

@@ -16,6 +16,8 @@ class SE(Attention):
 
     Hu et al., "Squeeze-and-Excitation Networks", CVPR 2018, arXiv 1709.01507, equations 2 to 4.
 
+    Start: torch's.
+
     Args:
         channels: Channels C of the map.
         reduction: Ratio of C to the hidden width.

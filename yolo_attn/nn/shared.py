@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.nn.layers import BatchNorm2d, ReLU, fold
 from yolo_attn.ops.reduce import RootSumSquare
 
 
@@ -41,6 +41,13 @@ def capped(x: torch.Tensor) -> torch.Tensor:
     return x.clamp(-32, 32) if x.dtype == torch.float16 else x
 
 
+def finite(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Returns `x` in `dtype`, in fp16 within what that can write: what follows has no infinities to add up."""
+    if dtype == torch.float16:
+        x = x.clamp(-65504, 65504)
+    return x.to(dtype)
+
+
 def affine(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns (a, b), with which `norm` is a · x + b in evaluation."""
     mean, variance = norm.running_mean, norm.running_var
@@ -64,4 +71,4 @@ def conv_norm_relu(inputs: int, outputs: int, kernel_size: int = 1, dilation: in
     """Returns a convolution that keeps the map's size, a batch norm and a ReLU."""
     padding = kernel_size // 2 * dilation
     conv = nn.Conv2d(inputs, outputs, kernel_size, padding=padding, dilation=dilation)
-    return [conv, BatchNorm2d(outputs), nn.ReLU()]
+    return [conv, BatchNorm2d(outputs), ReLU()]

@@ -25,7 +25,8 @@ class SRM(Attention):
 
     Differs from the authors' code: their weight `cfc` of shape (C, 2) is stored as two vectors. As a matrix, the
     optimizer MuSGD would orthogonalise it. The names hold "bias" because Ultralytics leaves weight decay off by that
-    name, and the authors train these weights without.
+    name, and the authors train these weights without. So they are among the optimizer's biases: with an optimizer that
+    is named, their warm-up begins at `warmup_bias_lr`, 0.1. The batch norm behind takes out how large they become.
 
     Args:
         channels: Channels C of the map.

@@ -10,7 +10,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d, fold
+from yolo_attn.nn.layers import BatchNorm2d, draw_by_fan_out, fold
 from yolo_attn.ops.choice import kernels
 from yolo_attn.ops.reduce import mean_and_max
 
@@ -20,7 +20,12 @@ class TripletAttention(Attention):
 
     Misra et al., "Rotate to Attend: Convolutional Triplet Attention Module", WACV 2021, arXiv 2010.03045: the map
     is rotated, gated by σ(BN(conv k×k [max; mean over the first dimension])) and rotated back; the mean of three such.
-    Parameter names follow the authors' code (landskape-ai/triplet-attention), whose state dicts load.
+    Parameter names follow the authors' code (landskape-ai/triplet-attention), whose state dicts load, those of its
+    older file too, where the gates are ChannelGateH, ChannelGateW and SpatialGate.
+
+    Start: as the authors' ResNet starts that older file, convolutions drawn by their fan-out, the (H, W) gate's batch
+    norm with weight 0, so that gate is ½ at first. With `start: identity` that weight is 1: a gate that is 1 by its
+    share already need not be constant too.
 
     The same function with the rotation left out: reducing the map over H and laying the small `(N, 2, C, W)` result
     before the convolution equals rotating the map, reducing it over its first dimension and rotating it back. As the
@@ -33,6 +38,11 @@ class TripletAttention(Attention):
     """
 
     gates: ClassVar = ("triplet_attention",)
+    renamed: ClassVar = {
+        "ChannelGateH.spatial.": "cw.conv.",
+        "ChannelGateW.spatial.": "hc.conv.",
+        "SpatialGate.spatial.": "hw.conv.",
+    }
 
     def __init__(self, channels: int, kernel_size: int = 7, spatial: bool = True):
         super().__init__(channels)
@@ -45,6 +55,8 @@ class TripletAttention(Attention):
         self.hc = PlaneGate(3, kernel_size)
         if spatial:
             self.hw = PlaneGate(1, kernel_size)
+            nn.init.zeros_(self.hw.conv.bn.weight)  # type: ignore[union-attr,arg-type]
+        draw_by_fan_out(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not kernels("TripletAttention", x, self.training):
@@ -70,6 +82,11 @@ class TripletAttention(Attention):
     def planes(self) -> list["PlaneGate"]:
         """Returns the three gates, or two."""
         return [self.cw, self.hc, *([self.hw] if self.spatial else [])]
+
+    def start_as_identity(self) -> None:
+        super().start_as_identity()
+        if self.spatial:
+            nn.init.ones_(self.hw.conv.bn.weight)  # type: ignore[union-attr,arg-type]
 
     def deploy_gates(self) -> list[nn.Module]:
         return [MeanGate([plane.fold() for plane in self.planes()])]

@@ -15,7 +15,7 @@ from yolo_attn.errors import AttentionError
 
 IMPLEMENTATIONS = ("auto", "eager", "triton")
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-FASTER: frozenset[str] = frozenset()  # operators whose kernels met their bar in benchmarks/cuda.py: none was measured
+FASTER: frozenset[str] = frozenset()  # operators whose kernels met their bar in benchmarks/cuda: none was measured
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # kernels run on the CPU, as the tests let them
 
 _asked = os.environ.get("YOLO_ATTN_IMPL", "auto")

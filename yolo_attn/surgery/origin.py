@@ -8,13 +8,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from yolo_attn import registry
+from yolo_attn.surgery.alignment import best_alignment
 from yolo_attn.surgery.places import CONVOLUTIONS, MERGES
 from yolo_attn.surgery.recipe import all_rows
 from yolo_attn.surgery.rows import split_block
 
-# What an edit costs; attention that was put in costs nothing. A model is a base's where its edits cost no more than
-# a quarter of the base's rows. To write another block throughout is cheaper than to move a row.
-OTHER, OTHER_KIND, ATTENTION_FOR_IT, PUT_IN, TAKEN_OUT, IMPOSSIBLE = 0.2, 0.5, 0.9, 1.0, 1.0, 9.0
+# What an edit costs, in tenths of a row; attention that was put in costs nothing. A model is a base's where its edits
+# cost no more than a quarter of the base's rows. To write another block throughout is cheaper than to move a row.
+PUT_IN = TAKEN_OUT = 10
+OTHER, OTHER_KIND, ATTENTION_FOR_IT = 2, 5, 9
 SHARE = 0.25
 
 Bases = Mapping[tuple[str, ...], Sequence[list[list]]]
@@ -57,7 +59,7 @@ def find(model: dict, bases: Bases) -> Origin | None:
     plain = tuple(name for name in mine if name)
     aligned = [(*_align(mine, theirs), theirs) for theirs in ([plain] if plain in bases else bases)]
     cost, place, theirs = min(aligned, key=lambda one: one[0], default=(0, {}, ()))
-    if not place or cost > SHARE * len(theirs):
+    if not place or cost > SHARE * TAKEN_OUT * len(theirs):
         return None
     nearest = max(bases[theirs], key=lambda base: sum(base[k][0] == rows[i][0] for k, i in place.items()))
     put_in = any(name for i, name in enumerate(mine) if i not in place.values())
@@ -77,39 +79,22 @@ def _kinds(rows: list[list]) -> tuple[str, ...]:
     return (*kinds[:-1], "head" if kinds[-1] else "")
 
 
-def _align(mine: Sequence[str], theirs: Sequence[str]) -> tuple[float, dict[int, int]]:
+def _align(mine: Sequence[str], theirs: Sequence[str]) -> tuple[int, dict[int, int]]:
     """Returns the least cost of the edits that make `theirs` `mine`, and where each of `theirs` stands in `mine`."""
-    width = len(theirs)
-    costs = [[0.0] * (width + 1) for _ in range(len(mine) + 1)]  # of what is behind row i of mine and j of theirs
-    for i in reversed(range(len(mine) + 1)):
-        for j in reversed(range(width + 1)):
-            ways = []
-            if i < len(mine):
-                ways.append(costs[i + 1][j] + (PUT_IN if mine[i] else 0))
-            if j < width:
-                ways.append(costs[i][j + 1] + TAKEN_OUT)
-            if i < len(mine) and j < width:
-                ways.append(costs[i + 1][j + 1] + _distance(mine[i], theirs[j]))
-            costs[i][j] = min(ways, default=0)
-    place: dict[int, int] = {}
-    i = j = 0
-    while i < len(mine) and j < width:
-        if costs[i][j] == costs[i + 1][j + 1] + _distance(mine[i], theirs[j]):
-            place[j] = i
-            i, j = i + 1, j + 1
-        elif costs[i][j] == costs[i + 1][j] + (PUT_IN if mine[i] else 0):
-            i += 1
-        else:
-            j += 1
-    return costs[0][0], place
+    alone = [PUT_IN if name else 0 for name in mine]
+    pairs = ((i, j) for i in range(len(mine)) for j in range(len(theirs)))
+    saved = {(i, j): alone[i] + TAKEN_OUT - cost for i, j in pairs if (cost := _cost(mine[i], theirs[j])) is not None}
+    found = best_alignment(range(len(mine)), range(len(theirs)), {pair: (gain, 0, 0) for pair, gain in saved.items()})
+    cost = sum(alone) + TAKEN_OUT * len(theirs) - sum(saved[pair] for pair in found.items())
+    return cost, {j: i for i, j in found.items()}
 
 
-def _distance(mine: str, theirs: str) -> float:
-    """Returns what it costs that `mine` stands where `theirs` stood."""
+def _cost(mine: str, theirs: str) -> int | None:
+    """Returns what it costs that `mine` stands where `theirs` stood; None where it cannot."""
     if mine == theirs:
         return 0
     if {mine, theirs} & {*MERGES, "head"}:
-        return IMPOSSIBLE
+        return None
     if not mine:
         return ATTENTION_FOR_IT
     return OTHER if (mine in CONVOLUTIONS) == (theirs in CONVOLUTIONS) else OTHER_KIND

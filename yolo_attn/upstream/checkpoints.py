@@ -8,12 +8,13 @@ import torch
 import yolo_attn.nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import ECA
+from yolo_attn.nn.sumnorm import MapSize
 from yolo_attn.upstream.blocks import AttentionBottleneck
 
 
 def classes() -> list[type]:
     """Returns the classes that a checkpoint with attention may hold."""
-    return [*yolo_attn.nn.modules(), AttentionBottleneck]
+    return [*yolo_attn.nn.modules(), MapSize, AttentionBottleneck]
 
 
 def install() -> None:

@@ -3,11 +3,15 @@
 import copy
 from typing import Any
 
-from torch import nn
+from torch import Size, nn
 
+from yolo_attn import registry
 from yolo_attn.nn import Attention, Deployed
+from yolo_attn.surgery.alignment import Gain, best_alignment
+from yolo_attn.upstream.levels import level_by_level
 
 KINDS = (Attention, Deployed)
+Pairs = dict[int, int]  # a row of this model → the row of the source that it corresponds to
 
 
 def operators(layer: nn.Module) -> dict[str, nn.Module]:
@@ -21,12 +25,55 @@ def is_attention_row(layer: nn.Module) -> bool:
     return repeated or isinstance(layer, KINDS)
 
 
-def corresponding(mine: nn.Sequential, theirs: nn.Sequential) -> dict[int, int]:
-    """Returns the row of `theirs` that corresponds to each row of `mine`; rows without one are left out."""
-    base = [[i for i, layer in enumerate(layers) if not is_attention_row(layer)] for layers in (mine, theirs)]
-    pairs = {i: j for i, j in zip(*base, strict=False) if of_one_kind(mine[i], theirs[j])}
-    places = [attention_places(layers) for layers in (mine, theirs)]
+def base_rows(layers: nn.Sequential) -> list[int]:
+    """Returns the numbers of the rows that are no attention."""
+    return [i for i, layer in enumerate(layers) if not is_attention_row(layer)]
+
+
+def base_shapes(layer: nn.Module) -> dict[str, Size]:
+    """Returns the shapes of the tensors of a layer that are not attention's, by their names in it."""
+    inside = tuple(f"{name}." for name in operators(layer))
+    if "." in inside:  # the layer itself is attention
+        return {}
+    return {name: tensor.shape for name, tensor in layer.state_dict().items() if not name.startswith(inside)}
+
+
+def corresponding(mine: nn.Sequential, theirs: nn.Sequential, one_width: bool = True) -> Pairs:
+    """Returns the row of `theirs` that corresponds to each row of `mine`; rows without one are left out.
+
+    Attention corresponds to the same operator on the output of the same base row.
+
+    Args:
+        mine: The layers of this model.
+        theirs: Those of the source.
+        one_width: Whether both are of one width, so that shapes tell layers apart.
+    """
+    pairs = base_pairs(mine, theirs, one_width)
+    places = attention_places(mine, pairs), attention_places(theirs, {j: j for j in base_rows(theirs)})
     return pairs | {i: places[1][place] for place, i in places[0].items() if place in places[1]}
+
+
+def base_pairs(mine: nn.Sequential, theirs: nn.Sequential, one_width: bool) -> Pairs:
+    """Returns the base row of `theirs` that corresponds to each base row of `mine`.
+
+    Where both have the same kinds of rows one after another, the k-th corresponds to the k-th. Elsewhere rows were
+    added, left out or replaced, and it is the alignment along which most tensors follow. Between models of different
+    width shapes agree by chance alone, and most rows of one kind come first. Where the rule of Ultralytics, equal
+    number, brings more tensors along, that rule holds.
+    """
+    shapes = [{i: base_shapes(layers[i]).items() for i in base_rows(layers)} for layers in (mine, theirs)]
+    in_common = {(i, j): len(here & there) for i, here in shapes[0].items() for j, there in shapes[1].items()}
+    one_kind = {pair for pair in in_common if of_one_kind(mine[pair[0]], theirs[pair[1]])}
+    pairs = dict(zip(*shapes, strict=False))
+    if len(shapes[0]) != len(shapes[1]) or not one_kind.issuperset(pairs.items()):
+        gains: dict[tuple[int, int], Gain] = {}
+        for i, j in one_kind:
+            # In a model of as many rows, attention stands in the place of a layer, and the others kept their numbers.
+            kept = int(len(mine) == len(theirs) and i == j)
+            gains[i, j] = (in_common[i, j], 1, kept) if one_width else (1, in_common[i, j], kept)
+        pairs = best_alignment(list(shapes[0]), list(shapes[1]), gains)
+    by_number = {i: i for i in shapes[0] if i in shapes[1]}
+    return max(pairs, by_number, key=lambda found: sum(in_common[pair] for pair in found.items()))
 
 
 def of_one_kind(mine: nn.Module, theirs: nn.Module) -> bool:
@@ -37,43 +84,84 @@ def of_one_kind(mine: nn.Module, theirs: nn.Module) -> bool:
     return not any(repeated) and (isinstance(mine, type(theirs)) or isinstance(theirs, type(mine)))
 
 
-def attention_places(layers: nn.Sequential) -> dict[tuple, int]:
+def inputs(layers: nn.Sequential, i: int) -> list[int]:
+    """Returns the rows whose outputs row `i` takes; -1 is the image."""
+    f: Any = getattr(layers[i], "f", -1)
+    return [i + row if row < 0 else row for row in ([f] if isinstance(f, int) else f)]
+
+
+def attention_places(layers: nn.Sequential, named: Pairs) -> dict[tuple, int]:
     """Returns each attention row by its place, which is the same in every model of one base.
 
-    A place is the base row whose output arrives (-1: the image), the operators on the way from there, this row's own
-    last, and a count where that is not unique.
+    A place is the base row whose output arrives, the operators on the way from there, this row's own last, and a count
+    where that is not unique.
+
+    Args:
+        layers: The model's layers.
+        named: What each base row is called; attention behind a row without a name has no place.
     """
     places: dict[tuple, int] = {}
-    arriving: list[tuple] = []  # for each row, the base row and the operators behind it that make its output
-    base_rows = 0
+    arriving: dict[int, tuple | None] = {-1: (-1,)}  # the base row and the operators behind it that make a row's output
     for i, layer in enumerate(layers):
-        if is_attention_row(layer):
-            f: Any = layer.f
-            row = i + f if f < 0 else f
-            before = arriving[row] if row >= 0 else (-1,)
-            arriving.append((*before, *(type(m).__name__ for m in operators(layer).values())))
-            count = sum(place[:-1] == arriving[-1] for place in places)
-            place = (*arriving[-1], count)
-            places[place] = i
-        else:
-            arriving.append((base_rows,))
-            base_rows += 1
+        if not is_attention_row(layer):
+            arriving[i] = (named[i],) if i in named else None
+            continue
+        before = arriving[inputs(layers, i)[0]]
+        place = before and (*before, *map(operator_name, operators(layer).values()))
+        arriving[i] = place
+        if place:
+            count = sum(other[:-1] == place for other in places)
+            places[place + (count,)] = i  # noqa: RUF005  (mypy)
     return places
 
 
+def operator_name(module: nn.Module) -> str:
+    """Returns the name of an operator, in its deploy form too."""
+    return module.source.partition("(")[0] if isinstance(module, Deployed) else type(module).__name__
+
+
+def options_of(module: Any) -> dict[str, str]:
+    """Returns what an operator's function hangs on, channels and options, as text; in its deploy form too."""
+    deployed = isinstance(module, Deployed)
+    cls = registry.get(operator_name(module)).cls if deployed else type(module)
+    if deployed:
+        channels, *options = module.source.partition("(")[2].removesuffix(")").split(", ")
+        found = {"channels": channels, **dict(option.split("=") for option in options)}
+    else:
+        found = {"channels": module.channels} | {n: getattr(module, n, value) for n, value in cls.options().items()}
+    wanted = ["channels", *(name for name in cls.options() if name not in cls.training_options)]
+    return {name: str(found[name]) for name in wanted if name in found}
+
+
+def difference(mine: nn.Module, theirs: nn.Module) -> str:
+    """Returns what makes two operators other functions, `reduction is 8 here and 16 in the source`, or nothing."""
+    names = operator_name(mine), operator_name(theirs)
+    if names[0] != names[1]:
+        return f"{names[0]} here and {names[1]} in the source"
+    here, there = options_of(mine), options_of(theirs)
+    other = [name for name, value in here.items() if there.get(name, value) != value]
+    return ", ".join(f"{name} is {here[name]} here and {there[name]} in the source" for name in other)
+
+
 def fits(mine: nn.Module | None, theirs: nn.Module | None) -> bool:
-    """Tells whether attention is the same operator with the same tensors, not counting an identity start's."""
-    if mine is None or theirs is None or type(mine) is not type(theirs):
+    """Tells whether attention can take another's tensors: the same function, in the same form.
+
+    Not counting an identity start's, and what the source has more, such as the ranges of a quantized training.
+    """
+    if mine is None or theirs is None or type(mine) is not type(theirs) or difference(mine, theirs):
         return False
-    shapes = [{k: v.shape for k, v in m.state_dict().items() if k != "blend"} for m in (mine, theirs)]
-    return shapes[0] == shapes[1]
+    here, there = mine.state_dict(), theirs.state_dict()
+    return all(key in there and there[key].shape == here[key].shape for key in here if key != "blend")
 
 
-def laid_out(source: nn.Module, like: nn.Sequential, pairs: dict[int, int]) -> nn.Module:
+def laid_out(source: nn.Module, like: nn.Sequential, pairs: Pairs) -> nn.Module:
     """Returns a view of `source` with its layers where their counterparts in `like` are, and nothing elsewhere."""
     layers: Any = source.model
     view = copy.copy(source)
-    rows = [without_strangers(layers[pairs[i]], mine) if i in pairs else nn.Identity() for i, mine in enumerate(like)]
+    rows = [
+        level_by_level(without_strangers(layers[pairs[i]], mine), mine) if i in pairs else nn.Identity()
+        for i, mine in enumerate(like)
+    ]
     view._modules = {**source._modules, "model": nn.Sequential(*rows)}
     return view
 
@@ -92,8 +180,3 @@ def without_strangers(layer: nn.Module, mine: nn.Module) -> nn.Module:
     for name in strangers:
         layer.set_submodule(name, nn.Identity())
     return layer
-
-
-def base_tensors(layer: nn.Module) -> int:
-    """Returns how many tensors of a layer are not attention's."""
-    return len(layer.state_dict()) - sum(len(m.state_dict()) for m in operators(layer).values())

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from ultralytics.engine.exporter import Exporter, NMSModel, export_formats
-from ultralytics.utils import ASSETS, LOGGER, TQDM, colorstr
+from ultralytics.engine.exporter import Exporter, export_formats
+from ultralytics.utils import LOGGER, TQDM, colorstr
 from ultralytics.utils.patches import arange_patch
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.export.parity import check_onnx, found_again, runner, tensors
 from yolo_attn.export.staging import beside
 from yolo_attn.nn import Deployed
-from yolo_attn.tolerance import TOLERANCE
 
 _export_onnx = Exporter.export_onnx
 NEEDED = (
@@ -22,9 +20,9 @@ NEEDED = (
     "device",
     "file",
     "im",
-    "imgsz",
     "metadata",
     "model",
+    "output_shape",
     "_transform_fn",
     "get_int8_calibration_dataloader",
 )
@@ -83,17 +81,25 @@ def finish(exporter, file: Path) -> Path:
     """
     import onnx
 
-    from yolo_attn.export import fused, half, int8
+    from yolo_attn.export import fused, int8
+    from yolo_attn.upstream.agreement import checked, same_boxes
 
     # `format=rtx` marks the exporter whose ONNX file is a step to its engine (yolo_attn/export/command.py).
     tensorrt = exporter.args.format == "engine" or getattr(exporter, "for_tensorrt", False)
     model, _ = fused.fuse(onnx.load(file), tensorrt=tensorrt)
     precision = exporter.args.quantize if exporter.args.format in ("onnx", "engine") else None
-    if precision == 16 and exporter.args.format == "onnx" and exporter.device.type == "cpu":
-        LOGGER.info(f"{PREFIX} converting to FP16, sums of squares in FP32...")
-        model = half.convert(model)
+    to_half = precision == 16 and exporter.args.format == "onnx" and exporter.device.type == "cpu"
+    model, call = checked(exporter, model, file.name, to_half)
     onnx.save(model, file)
-    check(exporter, file, "float16" if exporter.args.format == "onnx" and precision == 16 else "float32")
+    LOGGER.info(
+        f"{PREFIX} ONNX agrees with PyTorch ✅ largest error {call.error:.1e}, PyTorch's own {call.own:.1e}, "
+        f"tolerance {call.allowed:.0e}{same_boxes(exporter, file)}"
+    )
+    if exporter.args.nms and exporter.args.dynamic:
+        LOGGER.warning(
+            f"{PREFIX} NMS in the graph looks at {exporter.im.shape[0]} images of a batch and finds nothing in others, "
+            "as in Ultralytics' own file; batch=… sets the number"
+        )
     if precision != 8 or getattr(exporter, "qat", False):
         return file
 
@@ -109,72 +115,6 @@ def finish(exporter, file: Path) -> Path:
         f"with 'yolo val model={output.name}'"
     )
     return output
-
-
-def check(exporter, file: Path, dtype: str) -> None:
-    """Compares `file` with the exporter's model on fresh images and a photograph, where dynamic of another size too.
-
-    Raises:
-        AttentionError: They differ.
-    """
-    model = NMSModel(exporter.model, exporter.args) if exporter.args.nms else exporter.model
-    # torch's exporter puts the mode back that the wrapper came in, which is training's.
-    model = model.eval()
-    picture = photograph(exporter)
-    largest = check_onnx(file, model, [*images(exporter), picture], dtype, score_columns(exporter))
-    said = f"largest error {largest:.1e}, tolerance {TOLERANCE[dtype]:.0e}"
-    if exporter.model.task in ("detect", "segment", "pose") and exporter.metadata["head"] != "RTDETRDecoder":
-        with torch.inference_mode():
-            expected = boxes(exporter, tensors(model(picture))[0])
-        found = found_again(expected, boxes(exporter, torch.from_numpy(runner(file)(picture)[0])))
-        said += f"; in bus.jpg {found} of {len(expected)} boxes the same"
-    LOGGER.info(f"{PREFIX} ONNX agrees with PyTorch ✅ {said}")
-
-
-def boxes(exporter, output: torch.Tensor) -> torch.Tensor:
-    """Returns the detections `(n, 6)` in the first image of a model's output, as `yolo predict` finds them."""
-    from ultralytics.utils.nms import non_max_suppression
-
-    arguments, names = exporter.args, exporter.metadata["names"]
-    found = non_max_suppression(
-        output[:1].float().cpu(),
-        arguments.conf or 0.25,
-        arguments.iou,
-        nc=len(names),
-        end2end=bool(arguments.nms or exporter.metadata["end2end"]),
-    )
-    return found[0][:, :6]
-
-
-def score_columns(exporter) -> slice | None:
-    """Returns where scores stand in an output that lists detections, or None where the output is no such list."""
-    if exporter.metadata["head"] == "RTDETRDecoder":
-        return slice(4, None)  # a score for each class, behind the box
-    return slice(4, 5) if exporter.args.nms or exporter.metadata["end2end"] else None
-
-
-def images(exporter) -> Iterator[torch.Tensor]:
-    """Yields images `(N, C, H, W)` in 0…1: noise, two of the exported size, another where dynamic."""
-    like = exporter.im
-    shapes = [tuple(like.shape)] * 2
-    if exporter.args.dynamic:
-        stride = int(exporter.metadata["stride"])
-        shapes += [(like.shape[0] + 1, like.shape[1], like.shape[2] + stride, max(like.shape[3] - stride, stride))]
-    generator = torch.Generator().manual_seed(0)
-    for shape in shapes:
-        yield torch.rand(shape, generator=generator).to(like)
-
-
-def photograph(exporter) -> torch.Tensor:
-    """Returns the picture that Ultralytics ships, as `yolo predict` would hand it to the model."""
-    import cv2
-    from ultralytics.data.augment import LetterBox
-
-    like = exporter.im
-    picture = cv2.imread(str(ASSETS / "bus.jpg"), cv2.IMREAD_COLOR_RGB)
-    rgb = torch.from_numpy(LetterBox(exporter.imgsz, auto=False)(image=picture)).permute(2, 0, 1)
-    channels = rgb.repeat(-(-like.shape[1] // 3), 1, 1)[: like.shape[1]]  # a multispectral model sees them again
-    return (channels / 255).expand(like.shape[0], -1, -1, -1).to(like)
 
 
 def install() -> None:

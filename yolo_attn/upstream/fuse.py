@@ -1,4 +1,8 @@
-"""Seam: `model.fuse()` also turns attention into its deploy form, as it folds batch norms into convolutions."""
+"""Seam: `model.fuse()` also turns attention into its deploy form, as it folds batch norms into convolutions.
+
+Attention that was trained for INT8 stays as it is, as do Ultralytics' own merged branches: the ranges that it learnt
+are of its layers, not of the deploy form's.
+"""
 
 import functools
 
@@ -17,14 +21,24 @@ def deploy_attention(model: nn.Module) -> None:
     """Replaces every attention operator within `model` by its deploy form, in place."""
     found = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()]
     for parent, name, child in found:
-        if isinstance(child, Attention):
-            deployed = child.deploy()
-            for attribute in LAYER_ATTRIBUTES:
-                if hasattr(child, attribute):
-                    setattr(deployed, attribute, getattr(child, attribute))
-            if hasattr(child, "np"):
-                deployed.np = sum(p.numel() for p in deployed.parameters())  # type: ignore[assignment]
-            setattr(parent, name, deployed)
+        if isinstance(child, Attention) and is_deployable(child):
+            replace(parent, name, child.deploy())
+
+
+def is_deployable(module: nn.Module) -> bool:
+    """Tells whether a module is attention that its deploy form can stand for: no quantizer is in it."""
+    return isinstance(module, Attention) and not any(type(m).__name__ == "TensorQuantizer" for m in module.modules())
+
+
+def replace(parent: nn.Module, name: str, deployed: nn.Module) -> None:
+    """Puts `deployed` in the place of the attention operator called `name` in `parent`."""
+    operator = parent.get_submodule(name)
+    for attribute in LAYER_ATTRIBUTES:
+        if hasattr(operator, attribute):
+            setattr(deployed, attribute, getattr(operator, attribute))
+    if hasattr(operator, "np"):
+        deployed.np = sum(p.numel() for p in deployed.parameters())  # type: ignore[assignment]
+    setattr(parent, name, deployed)
 
 
 @functools.wraps(_fuse)
@@ -36,7 +50,7 @@ def fuse(self, *args, **kwargs):
 
 @functools.wraps(_is_fused)
 def is_fused(self, *args, **kwargs):
-    return _is_fused(self, *args, **kwargs) and not any(isinstance(m, Attention) for m in self.modules())
+    return _is_fused(self, *args, **kwargs) and not any(map(is_deployable, self.modules()))
 
 
 def install() -> None:

@@ -4,75 +4,115 @@ Zhang et al., "Context Encoding for Semantic Segmentation", CVPR 2018, section 3
 classifier on the encoding against the presence of each class. Here the classes of the image's labels.
 
 The classifier is a matter of training alone. It is attached when a trainer has built its model, so that the optimizer
-and DDP know it, and `EncNet` leaves it out of every copy of itself: the EMA, validation, checkpoints and exports.
+and DDP know it, and `EncNet` leaves it out of every copy of itself: the EMA, validation, checkpoints and exports. It
+keeps what it said in a forward pass until the loss of that step takes it, whoever ran the pass: the model's own `loss`,
+the trainer where the model is compiled, or a distillation.
 """
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 from ultralytics.engine.trainer import BaseTrainer
-from ultralytics.nn.tasks import BaseModel, DetectionModel, RTDETRDetectionModel
+from ultralytics.nn.tasks import BaseModel, DetectionModel, RTDETRDetectionModel, WorldModel, YOLOEModel
 from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import EncNet
 
-TASKS = ("detect", "segment")
+TASKS = ("detect", "segment", "pose", "obb")  # whose labels are classes of an image
+TEXTS = (WorldModel, YOLOEModel)  # whose class numbers mean another text in every image
 LOSS_NAME = "se_loss"
-_setup_model, _loss = BaseTrainer.setup_model, BaseModel.loss
+_setup_model, _loss, _rtdetr_loss = BaseTrainer.setup_model, BaseModel.loss, RTDETRDetectionModel.loss
+
+
+class Presence(nn.Linear):
+    """The classifier of one encoder: `(N, C)` → `(N, classes)`. `said` is what it said last, until a loss takes it.
+
+    `said` hangs on the graph of its step. As no copy or pickle of an encoder has its classifier, none meets it.
+    """
+
+    said: torch.Tensor | None = None
+
+    def forward(self, encoding: torch.Tensor) -> torch.Tensor:
+        self.said = super().forward(encoding)
+        return self.said
+
+    def take(self) -> torch.Tensor | None:
+        said, self.said = self.said, None
+        return said
 
 
 @functools.wraps(_setup_model)
 def setup_model(self, *args, **kwargs):
     checkpoint = _setup_model(self, *args, **kwargs)
-    if self.args.task in TASKS and isinstance(self.model, DetectionModel):
-        attach(self.model, self.data["nc"], compiled=bool(self.args.compile))
+    model = getattr(self.model, "student_model", self.model)  # a distillation that is resumed comes wrapped
+    if isinstance(model, nn.Module) and encoders(model):
+        if self.args.task in TASKS and isinstance(model, DetectionModel) and not isinstance(model, TEXTS):
+            attach(model, self.data["nc"])
+            self.add_callback("on_train_batch_end", say_if_missing)
+            LOGGER.info(
+                f"yolo_attn: {LOSS_NAME} is EncNet's loss on the classes present, a part of training alone: "
+                f"val/{LOSS_NAME} stays 0"
+            )
+        else:
+            LOGGER.warning(
+                f"yolo_attn: EncNet trains without its semantic-encoding loss in a {type(model).__name__} of task "
+                f"{self.args.task}, whose labels do not say which classes are in an image"
+            )
     return checkpoint
 
 
-def attach(model: nn.Module, classes: int, compiled: bool = False) -> None:
+def encoders(model: nn.Module) -> list[EncNet]:
+    """Returns every EncNet of `model` that has a loss weight."""
+    return [m for m in model.modules() if isinstance(m, EncNet) and m.loss_weight]
+
+
+def attach(model: nn.Module, classes: int) -> None:
     """Gives every EncNet of `model` that has a loss weight a classifier of `classes`."""
-    encoders = [m for m in model.modules() if isinstance(m, EncNet) and m.loss_weight]
-    if encoders and (compiled or isinstance(model, RTDETRDetectionModel)):
-        LOGGER.warning("yolo_attn: EncNet trains without its semantic-encoding loss under compile=… and in RT-DETR")
-        return
-    for encoder in encoders:
-        encoder.presence = nn.Linear(encoder.channels, classes)
+    for encoder in encoders(model):
+        encoder.presence = Presence(encoder.channels, classes)
 
 
-@functools.wraps(_loss)
-def loss(self, batch, preds=None):
-    encoders = [m for m in self.modules() if isinstance(m, EncNet) and m.presence is not None] if self.training else []
-    if not encoders or preds is not None:
-        return _loss(self, batch, preds)
-    with presence_logits(encoders) as logits:
-        total, items = _loss(self, batch, preds)
-    target = presence_of(batch["batch_idx"], batch["cls"], logits[0])
-    added = torch.zeros((), device=target.device)
-    for encoder, logit in zip(encoders, logits, strict=True):
-        added = added + encoder.loss_weight * nn.functional.binary_cross_entropy_with_logits(logit.float(), target)
-    # Ultralytics' losses are sums over the images of a batch, their columns in the log means.
-    return torch.cat((total.flatten(), (added * len(target)).view(1))), {**items, LOSS_NAME: added.detach()}
+def say_if_missing(trainer: Any) -> None:
+    """Says after the first batch that the loss did not count, where a trainer has a way of its own to compute it."""
+    if isinstance(trainer.loss_items, dict) and LOSS_NAME not in trainer.loss_items:
+        LOGGER.warning(
+            "yolo_attn: EncNet's semantic-encoding loss does not count: this training computes its loss otherwise than "
+            "by the model's own loss()"
+        )
+    waiting = trainer.callbacks["on_train_batch_end"]
+    trainer.callbacks["on_train_batch_end"] = [callback for callback in waiting if callback is not say_if_missing]
 
 
-@contextlib.contextmanager
-def presence_logits(encoders: list[EncNet]) -> Iterator[list[torch.Tensor]]:
-    """Collects what the classifiers say during a forward pass, `(N, classes)` each, in the order of `encoders`."""
-    logits: list[torch.Tensor] = []
-    hooks = [
-        encoder.presence.register_forward_hook(lambda _, __, output: logits.append(output))
-        for encoder in encoders
-        if encoder.presence is not None
-    ]
-    try:
-        yield logits
-    finally:
-        for hook in hooks:
-            hook.remove()
+def with_presence(original: Callable) -> Callable:
+    """Returns a model's `loss` with the semantic-encoding loss added in training."""
+
+    @functools.wraps(original)
+    def loss(self, batch, preds=None):
+        total, items = original(self, batch, preds)
+        said = [(m, m.presence.take()) for m in encoders(self) if isinstance(m.presence, Presence)]
+        parts = [encoder.loss_weight * cross_entropy(logits, batch) for encoder, logits in said if logits is not None]
+        if not self.training or not parts:
+            return total, items
+        added = torch.stack(parts).sum()
+        # The losses of YOLO are sums over the images of a batch, their columns in the log means; RT-DETR's are means.
+        images = 1 if isinstance(self, RTDETRDetectionModel) else len(batch["img"])
+        return torch.cat((total.flatten(), (added * images).view(1))), {**items, LOSS_NAME: added.detach()}
+
+    return loss
+
+
+loss, rtdetr_loss = with_presence(_loss), with_presence(_rtdetr_loss)
+
+
+def cross_entropy(logits: torch.Tensor, batch: dict) -> torch.Tensor:
+    """Returns the binary cross-entropy of `logits`, `(N, classes)`, against what each image of `batch` holds."""
+    target = presence_of(batch["batch_idx"], batch["cls"], logits)
+    return nn.functional.binary_cross_entropy_with_logits(logits.float(), target)
 
 
 def presence_of(image: torch.Tensor, classes: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
@@ -84,16 +124,16 @@ def presence_of(image: torch.Tensor, classes: torch.Tensor, like: torch.Tensor) 
 
 def install() -> None:
     """Lets the trainer attach the classifiers, and the model add their loss."""
-    BaseTrainer.setup_model, BaseModel.loss = setup_model, loss
+    BaseTrainer.setup_model, BaseModel.loss, RTDETRDetectionModel.loss = setup_model, loss, rtdetr_loss
 
 
 def uninstall() -> None:
-    """Puts both methods back."""
-    BaseTrainer.setup_model, BaseModel.loss = _setup_model, _loss
+    """Puts the methods back."""
+    BaseTrainer.setup_model, BaseModel.loss, RTDETRDetectionModel.loss = _setup_model, _loss, _rtdetr_loss
 
 
 def canary() -> None:
-    """Adds the loss to a model whose own loss is known.
+    """Adds the loss to a model whose own loss is known, with predictions handed in and without.
 
     Raises:
         AttentionError: Another sum came out.
@@ -108,7 +148,9 @@ def canary() -> None:
     with contextlib.suppress(AttributeError):  # a model of one layer needs no rows to be read
         model.model[0].i, model.model[0].f = 0, -1
     model.save = []
-    total, items = model.loss(batch)
     expected = 0.5 * torch.tensor(2.0).log()  # of a classifier that knows nothing, in a batch of two
-    if list(items) != ["box_loss", LOSS_NAME] or not torch.allclose(total.sum(), 2 * expected):
+    for handed_in in (False, True):
+        total, items = model.loss(batch, model(batch["img"]) if handed_in else None)
+        if list(items) == ["box_loss", LOSS_NAME] and torch.allclose(total.sum(), 2 * expected):
+            continue
         raise AttentionError("the training loss of this ultralytics does not take a further part")

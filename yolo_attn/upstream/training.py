@@ -1,9 +1,10 @@
 """Seam: what a trainer does with a model that has attention, between building it and the first step.
 
-`freeze=10` means the first ten layers of the base: Ultralytics counts a model's rows, among which attention now is, so
-the numbers that people know from the base are translated. Attention between frozen layers, or inside them, stays
-trainable. Where no pretrained weights came, the log says that attention starts as in its paper; and where the Triton
-kernels were asked for and cannot run, it ends here.
+`freeze=10` means the first ten layers of the base, `freeze=[9, "22.cv2"]` its layer 9 and a part of its layer 22:
+Ultralytics counts a model's rows, among which attention now is, so the numbers that people know from the base are
+translated. Attention between frozen layers, or inside them, stays trainable, unless a path names it. Where no
+pretrained weights came, the log says that attention starts as in its paper; and where the Triton kernels were asked for
+and cannot run, it ends here.
 """
 
 import functools
@@ -15,7 +16,7 @@ from ultralytics.utils import LOGGER
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import ECA, Attention
 from yolo_attn.ops import choice
-from yolo_attn.upstream.correspondence import is_attention_row, operators
+from yolo_attn.upstream.correspondence import base_rows, operators
 from yolo_attn.upstream.parse import rows_text
 
 _setup_train = BaseTrainer._setup_train
@@ -27,17 +28,16 @@ def setup_train(self, *args, **kwargs):
 
     def setup_model_with_attention():
         checkpoint = setup_model()
-        layers = getattr(self.model, "model", None)
+        model = getattr(self.model, "student_model", self.model)  # a distillation that is resumed comes wrapped
+        layers = getattr(model, "model", None)
         if isinstance(layers, nn.Sequential) and any(map(operators, layers)):
             if choice.asked() == "triton" and self.device.type != "cuda":
                 raise AttentionError(
                     f"YOLO_ATTN_IMPL=triton trains on CUDA, and this is device={self.device}; set YOLO_ATTN_IMPL=eager"
                 )
-            if asked:
+            if asked and isinstance(asked, (int, list)):  # Ultralytics passes over anything else
                 self.args.freeze = translated(asked, layers)
-                frozen = rows_text(self.args.freeze)
-                LOGGER.info(f"yolo_attn: freeze={asked} counts the layers without attention: {frozen}")
-            if not hasattr(self.model, "pt_path") and (rows := started_by_paper(layers)):  # nothing was loaded into it
+            if not hasattr(model, "pt_path") and (rows := started_by_paper(layers)):  # nothing was loaded into it
                 LOGGER.info(f"yolo_attn: no pretrained weights: attention starts as in its paper in {rows_text(rows)}")
         return checkpoint
 
@@ -50,12 +50,43 @@ def setup_train(self, *args, **kwargs):
         self.args.freeze = asked
 
 
-def translated(freeze: int | list, layers: nn.Sequential) -> list:
-    """Returns what to freeze in `layers` where `freeze` counts the base's layers: row numbers, or paths below a row."""
-    base = [i for i, layer in enumerate(layers) if not is_attention_row(layer)]
-    wanted = range(freeze) if isinstance(freeze, int) else freeze
-    rows = [base[k] for k in wanted if isinstance(k, int) and 0 <= k < len(base)]
-    return [path for row in rows for path in without_attention(layers[row], str(row))]
+def translated(freeze: int | list, layers: nn.Sequential, verbose: bool = True) -> list[str]:
+    """Returns the paths to freeze in `layers` where `freeze` counts the base's layers.
+
+    Args:
+        freeze: The first so many of the base's layers, or a list of their numbers and of paths below them: `"22.cv2"`.
+        layers: The layers of the model with attention.
+        verbose: Say what they are, and what is not found.
+    """
+    base = base_rows(layers)
+    wanted = {str(k): paths(str(k), base, layers) for k in (range(freeze) if isinstance(freeze, int) else freeze)}
+    frozen = [path for found in wanted.values() for path in found]
+    if frozen and verbose:
+        LOGGER.info(f"yolo_attn: freeze={freeze} counts the layers without attention: rows {', '.join(frozen)}")
+    nothing = [k for k, found in wanted.items() if not found]
+    if nothing and verbose and isinstance(freeze, list):
+        LOGGER.warning(
+            f"yolo_attn: freeze finds no layer {', '.join(nothing)}: without attention the layers are 0 to "
+            f'{len(base) - 1}, and a part of one is written "{len(base) - 1}.cv2"'
+        )
+    return frozen
+
+
+def paths(wanted: str, base: list[int], layers: nn.Sequential) -> list[str]:
+    """Returns the paths in `layers` of what `wanted` names: a number of a row of `base`, or a path that begins with it.
+
+    Ultralytics freezes the parameters whose name has `model.{wanted}.` in it: nothing, where there is no such module.
+    """
+    number, _, part = wanted.partition(".")
+    if number not in map(str, range(len(base))) or wanted.endswith("."):
+        return []
+    row = base[int(number)]
+    try:
+        module = layers[row].get_submodule(part)
+    except AttributeError:
+        return []
+    path = f"{row}.{part}" if part else str(row)
+    return without_attention(module, path) or [path]  # a path that leads to attention means it
 
 
 def without_attention(layer: nn.Module, path: str) -> list:
@@ -90,6 +121,6 @@ def canary() -> None:
         AttentionError: The trainer would not come by, or freeze something else.
     """
     layers = nn.Sequential(nn.Identity(), ECA(8), nn.Identity(), nn.Identity())
-    translates = [translated(freeze, layers) for freeze in (2, [0, 2])] == [["0", "2"], ["0", "3"]]
+    translates = [translated(freeze, layers, verbose=False) for freeze in (2, [0, 2])] == [["0", "2"], ["0", "3"]]
     if BaseTrainer._setup_train is not setup_train or not translates:
         raise AttentionError("the trainer of this ultralytics sets a training up by another method")

@@ -4,14 +4,12 @@ Ultralytics' `load` copies tensors whose key and shape agree. A row put in shift
 `model.9.…`, so most of the weights stay behind, and a key that agrees by chance receives another layer's. Here the
 source is laid out as the model that loads it, and the original `load` copies:
 
-    base row      0  1  2  …              the k-th row that is no attention corresponds to the k-th such row, where
-    source        0  1  2     3           both layers are of one class, or one class derives from the other;
-    this model    0  1  2  A  4           attention corresponds to the same operator on the same base row's output.
+    base row      0  1  2  …              each base row receives the tensors of the source's that it is, found by
+    source        0  1  2     3           `yolo_attn.upstream.correspondence`; attention receives those of the same
+    this model    0  1  2  A  4           operator on the same base row's output.
 
-Of a base row of another class, and of other attention, nothing is copied. A model without attention that loads one
-without takes the original path.
-
-Attention that received no weights beside those that did starts as the identity, unless its row says `{start: paper}`.
+Of a base row that the source does not have, and of other attention, nothing is copied. A model without attention that
+loads one without takes the original path.
 """
 
 import copy
@@ -28,9 +26,11 @@ from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention
-from yolo_attn.surgery.rows import IDENTITY, PAPER, read_start, write_start
-from yolo_attn.upstream.correspondence import base_tensors, corresponding, fits, is_attention_row, laid_out, operators
-from yolo_attn.upstream.parse import rows_text, start_as_identity
+from yolo_attn.upstream.correspondence import corresponding, is_attention_row, laid_out, operators
+from yolo_attn.upstream.provenance import of_one_width
+from yolo_attn.upstream.starts import reconcile_starts
+from yolo_attn.upstream.transfer import base_tensors, tell
+from yolo_attn.upstream.unfuse import is_folded, unfused
 
 _load = BaseModel.load
 
@@ -42,21 +42,23 @@ def load(self, weights, verbose=True):
     if not all(isinstance(s, nn.Sequential) for s in layers) or not any(map(operators, layers)):
         _load(self, weights, verbose)
         return
-    pairs = corresponding(*layers)
-    if verbose and (others := [i for i, layer in enumerate(self.model) if i not in pairs and base_tensors(layer)]):
-        LOGGER.warning(f"yolo_attn: nothing is transferred to {rows_text(others)}: the source has another module there")
-    fresh = reconcile_starts(self, source.model, pairs, verbose)
+    if is_folded(source) and not is_folded(self):
+        source = unfused(source)
+        if verbose:
+            LOGGER.warning(
+                "yolo_attn: the source is fused for inference: its batch norms are folded into the convolutions, and "
+                "start here without their statistics; train from the checkpoint before fuse() if there is one"
+            )
+    pairs = corresponding(self.model, source.model, of_one_width(self, source))
+    starts = reconcile_starts(self, source.model, pairs)
     source.float()  # as the original does to the whole source, of which it sees a part
     view = laid_out(source, self.model, pairs)
     with _Transferred(verbose) as transferred:
         _load(self, view)
+    follow(self, view)
     take_names(self, view)
     if verbose and transferred.items is not None:
-        base = sum(map(base_tensors, self.model))
-        attention = len(self.model.state_dict()) - base - fresh
-        text = f"Transferred {transferred.items - attention}/{base} base tensors"
-        text += f", {attention} of attention" if attention else ""
-        LOGGER.info(f"yolo_attn: {text}{f', {fresh} new' if fresh else ''}")
+        tell(self, source, view, pairs, starts, transferred.items)
 
 
 class _Transferred(logging.Filter):
@@ -83,65 +85,24 @@ class _Transferred(logging.Filter):
         LOGGER.removeFilter(self)
 
 
+def follow(model: Any, view: Any) -> None:
+    """Lets attention whose tensors came along take over what is no tensor, too."""
+    for layer, source in zip(model.model, view.model, strict=True):
+        theirs = operators(source)
+        for name, mine in operators(layer).items():
+            if isinstance(mine, Attention) and name in theirs:
+                mine.follow(theirs[name])
+
+
 def take_names(model: Any, view: Any) -> None:
     """Gives `model` the source's class names where the original does: if it has none and every base tensor came along.
 
     The original counts the tensors of attention, too, so that it never sees all of them come.
     """
-    names, theirs = getattr(view, "names", None) or {}, view.state_dict()
-    own = {f"model.{i}.{name}." for i, layer in enumerate(model.model) for name in operators(layer)}
-    own = {prefix.replace("..", ".") for prefix in own}
-    base = {key: tensor for key, tensor in model.state_dict().items() if not key.startswith(tuple(own))}
-    complete = all(key in theirs and theirs[key].shape == tensor.shape for key, tensor in base.items())
+    names, theirs = getattr(view, "names", None) or {}, view.model.state_dict()
+    complete = all(k in theirs and theirs[k].shape == tensor.shape for k, tensor in base_tensors(model).items())
     if complete and not hasattr(model, "set_classes") and model.names == {i: str(i) for i in range(len(names))}:
         model.names = dict(names)
-
-
-def reconcile_starts(model: Any, source: nn.Sequential, pairs: dict[int, int], verbose: bool) -> int:
-    """Decides how each attention row of `model` starts, and returns how many of its tensors receive nothing.
-
-    Attention that receives nothing starts as the identity. Attention that receives weights goes on as what they were
-    trained to be: blended with 1 where they were, unblended where they were not. A row's own `start` prevails.
-    """
-    fresh, chosen, kept = 0, [], []
-    rows = [*model.yaml["backbone"], *model.yaml["head"]]
-    for i, layer in enumerate(model.model):
-        theirs = operators(source[pairs[i]]) if i in pairs else {}
-        found = [(mine, theirs.get(name)) for name, mine in operators(layer).items() if isinstance(mine, Attention)]
-        strangers = [mine for mine, other in found if not fits(mine, other)]
-        blended = any(getattr(other, "blend", None) is not None for mine, other in found if mine not in strangers)
-        unset = found and read_start(rows[i]) is None
-        if unset and (strangers or blended):
-            model.yaml = with_start(model.yaml, i, IDENTITY)
-            start_as_identity(model.model, [i], verbose=False)
-            if strangers:
-                chosen.append(i)
-        elif strangers and read_start(rows[i]) == PAPER:
-            kept.append(i)
-        elif blended and read_start(rows[i]) == PAPER:
-            LOGGER.warning(
-                f"yolo_attn: row {i} says {{start: paper}}, but its weights were trained from {{start: identity}}"
-            )
-        for mine, other in found:
-            if other is not None and mine not in strangers and mine.blend is not None and other.blend is None:
-                nn.init.ones_(mine.blend)
-                fresh += 1
-        fresh += sum(len(mine.state_dict()) for mine in strangers)
-    if verbose and chosen:
-        LOGGER.info(
-            f"yolo_attn: attention starts as the identity in {rows_text(chosen)}, so that the pretrained network keeps "
-            "its output; {start: paper} in a row switches that off"
-        )
-    if verbose and kept:
-        LOGGER.info(f"yolo_attn: attention starts as in its paper in {rows_text(kept)}, as the model says")
-    return fresh
-
-
-def with_start(rows: dict, i: int, start: str) -> dict:
-    """Returns a copy of a model dict whose row `i` says `start`: a model built from it has the same parameters."""
-    rows = copy.deepcopy(rows)
-    write_start([*rows["backbone"], *rows["head"]][i], start)
-    return rows
 
 
 def install() -> None:

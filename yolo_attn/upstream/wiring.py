@@ -1,37 +1,57 @@
-"""What `yolo_attn.surgery.wiring` finds in a model, with the bases that Ultralytics ships to compare it with."""
+"""Whether a model without its attention computes what its source computes: the same layers, fed by the same rows.
 
-import functools
-from pathlib import Path
+What is in their tensors is another question, and so is what attention does to the output.
+"""
 
-from ultralytics.utils import LOGGER, ROOT, YAML
+from torch import nn
+from ultralytics.nn.modules.head import Detect
 
-from yolo_attn.surgery import origin, wiring
-from yolo_attn.surgery.origin import Bases
-from yolo_attn.upstream import layout
+from yolo_attn.upstream.correspondence import Pairs, base_rows, inputs, is_attention_row, of_one_kind, operators
 
-
-@functools.cache
-def bases() -> Bases:
-    """Returns the models that Ultralytics ships, read once: that takes some 50 ms."""
-    return origin.by_kinds(YAML.load(file) for file in sorted((ROOT / "cfg" / "models").rglob("*.yaml")))
+NO_SETTING = {"i", "f", "np", "type", "training", "inplace", "momentum"}  # attributes that change no output
 
 
-def lines(model: dict) -> list[str]:
-    """Returns a line for each row that is not wired as its author probably meant, with the mend."""
-    file = Path(model.get("yaml_file") or "my.yaml").name
-    return [
-        wiring.text(model, finding) + (f" (yolo-attn fix {file} -o mended.yaml)" if finding.reads else "")
-        for finding in wiring.find(model, bases, layout.layers)
-    ]
+def same_layers(mine: nn.Sequential, theirs: nn.Sequential, pairs: Pairs) -> bool:
+    """Tells whether the base rows of both are the same, one for one, but for their tensors."""
+    rows = base_rows(mine)
+    return base_rows(theirs) == [pairs.get(i) for i in rows] and all(same(mine[i], theirs[pairs[i]]) for i in rows)
 
 
-def warn(model: dict) -> None:
-    """Warns of each row that is not wired as its author probably meant; models without attention are not looked at."""
-    file = model.get("yaml_file") or "model"
-    for line in lines(model):
-        LOGGER.warning(f"yolo_attn: {file}, {line}")
+def same(mine: nn.Module, theirs: nn.Module) -> bool:
+    """Tells whether two base layers have the same parts with the same strides, activations and so on."""
+    parts = [dict(layer.named_modules(remove_duplicate=False)) for layer in (mine, theirs)]
+    attention = {*operators(mine), *operators(theirs)}
+    for name in parts[0].keys() & parts[1].keys():
+        if not any(name == inside or name.startswith(f"{inside}.") for inside in attention):
+            here, there = parts[0][name], parts[1][name]
+            if not of_one_kind(here, there) or any(a != b for a, b in shared_settings(here, there)):
+                return False
+    return True
 
 
-def fix(model: dict) -> tuple[dict, list[str]]:
-    """Returns a copy of `model` wired as it was probably meant, and a line for each change and each thing left."""
-    return wiring.fix(model, bases, layout.layers)
+def shared_settings(mine: nn.Module, theirs: nn.Module) -> list[tuple]:
+    """Returns the values of both of each plain attribute that both have; a head's own say how it is run, not built."""
+    if isinstance(mine, Detect):
+        return []
+    here, there = vars(mine), vars(theirs)
+    plain = [name for name, value in here.items() if isinstance(value, int | float | str | tuple)]
+    return [(here[name], there[name]) for name in plain if name in there and name not in NO_SETTING]
+
+
+def rewired(mine: nn.Sequential, theirs: nn.Sequential, pairs: Pairs) -> list[int]:
+    """Returns the base rows of `mine` that are fed by other rows than their counterparts in `theirs`."""
+    here, there = wiring(mine), wiring(theirs)
+    return [i for i, rows in here.items() if i in pairs and [pairs.get(k, k) for k in rows] != there[pairs[i]]]
+
+
+def wiring(layers: nn.Sequential) -> dict[int, list[int]]:
+    """Returns the base rows whose outputs each base row takes, through whatever attention there is; -1 is the image."""
+    passes_on = {-1: -1}  # each row, and the base row whose output it hands on: its own, or attention's input
+    found = {}
+    for i, layer in enumerate(layers):
+        rows = [passes_on[row] for row in inputs(layers, i)]
+        if is_attention_row(layer):
+            passes_on[i] = rows[0]
+        else:
+            passes_on[i], found[i] = i, rows
+    return found

@@ -7,7 +7,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.surgery import recipe
 from yolo_attn.surgery.places import Layer
 from yolo_attn.surgery.rows import split_block
-from yolo_attn.upstream import layout, wiring
+from yolo_attn.upstream import layout, oversights
 
 _HEADING = f"{'row':>5}  {'from':>14}  {'n':>2}  {'module':<24}{'level/stride':<14}" + (
     f"{'channels':>8}{'parameters':>13}{'GFLOPs':>9}"
@@ -45,7 +45,7 @@ def text(model: str | dict, size: int = 640) -> str:
     try:
         stride = max(layer.stride or 1 for layer in layout.layers(loaded))
     except AttentionError as error:
-        raise AttentionError("; ".join([str(error), *wiring.lines(loaded)])) from None
+        raise AttentionError("; ".join([str(error), *oversights.lines(loaded)])) from None
     if size % stride:
         raise AttentionError(f"imgsz must be a multiple of {stride}, the largest stride of this model; got {size}")
     found = lines(loaded, size)
@@ -61,7 +61,7 @@ def text(model: str | dict, size: int = 640) -> str:
     ]
     if any(line.layer.flops is None for line in found):
         out.append("GFLOPs without the rows marked –: they need more than maps to run")
-    out += [f"{WARNING} {line}" for line in wiring.lines(loaded)]
+    out += [f"{WARNING} {line}" for line in oversights.lines(loaded)]
     return "\n".join(out)
 
 

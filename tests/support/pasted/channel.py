@@ -149,8 +149,7 @@ class PastedFcaNet(nn.Module):
 class PastedEncNet(nn.Module):
     """The N × K × C differences of all pixels and codewords, twice: once squared, once weighed and summed.
 
-    The authors' file sums the residuals over the pixels and puts a ReLU behind the gate: `published`. Without it, this
-    computes what ours does, K times the mean and no ReLU.
+    The authors' file puts a ReLU behind the gate: `published`. Ours has none.
     """
 
     def __init__(self, channels: int, codes: int = 32, published: bool = False):
@@ -169,8 +168,6 @@ class PastedEncNet(nn.Module):
         residuals = pixels.unsqueeze(2).expand(b, h * w, codes, c) - self.codewords.view(1, 1, codes, c)
         share = F.softmax(self.scale.view(1, 1, codes) * residuals.pow(2).sum(3), dim=2)
         encoded = (share.unsqueeze(3) * residuals).sum(1)
-        if not self.published:
-            encoded = encoded * (codes / (h * w))
         gate = self.fc(F.relu(self.norm(encoded)).mean(1)).view(b, c, 1, 1)
         y = x + x * gate
         return F.relu(y) if self.published else y
