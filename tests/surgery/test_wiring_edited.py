@@ -73,13 +73,13 @@ FILES = [other_blocks, in_place_of_a_block, a_stage_shorter, four_inputs, weight
 @pytest.mark.parametrize("file", FILES)
 def test_rightly_wired_files_give_no_alarm(file):
     assert find(file()) == []
-    for row in (2, 4, 6):
+    for row in (2, 6):
         assert find(rightly(file(), row)) == []
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_nothing_shifted(file):
-    for rows in ((2,), (4,), (2, 4, 6)):
+    for rows in ((4,), (2, 6)):
         assert_mended(put_in(file(), *rows), rightly(file(), *rows))
 
 
