@@ -29,7 +29,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention
 from yolo_attn.registry import AttentionInfo
 from yolo_attn.surgery.rows import BLOCKS, IDENTITY, read_options, read_start, split_block, write_start
-from yolo_attn.upstream import blocks
+from yolo_attn.upstream import blocks, oversights
 from yolo_attn.upstream.rebind import rebind
 
 PREFIX = "yolo_attn."  # no row of anybody else can have such a name
@@ -64,6 +64,8 @@ def parse_model(d, ch, verbose=True):
     rows = [*d["backbone"], *d["head"]]
     if not attention and not any(split_block(row[2]) for row in rows):
         return _original(d, ch, verbose)
+    if verbose:
+        oversights.warn(d)
     texts = [_text(row) for row in rows]
     d = copy.deepcopy(d)
     rows = [*d["backbone"], *d["head"]]
