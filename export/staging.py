@@ -44,9 +44,7 @@ def beside(file: Path, exist_ok: bool = True) -> Iterator[Path]:
     try:
         folder, lock = make(goal, f".{file.stem}.exporting-")
     except OSError as error:
-        raise AttentionError(
-            f"cannot write to {goal.resolve()}: {error.strerror}; name another folder"
-        ) from None
+        raise AttentionError(f"cannot write to {goal.resolve()}: {error.strerror}; name another folder") from None
 
     def without_folder(record: logging.LogRecord) -> bool:
         text = record.getMessage()
