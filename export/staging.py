@@ -24,23 +24,27 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
-def beside(file: Path) -> Iterator[Path]:
+def beside(file: Path, exist_ok: bool = True) -> Iterator[Path]:
     """Makes a folder beside `file`, which is gone when the block is left. Those of killed processes go too.
 
     Of Ultralytics' lines, those on what was saved in the folder are left out, as it will not be there, and others name
     `file`'s folder in its place.
 
+    Args:
+        file: The file that will be made in the folder and moved out.
+        exist_ok: Whether it may take the place of one that is there.
+
     Raises:
-        AttentionError: Nothing can be written there, or the disk is full.
+        AttentionError: Nothing can be written there, the disk is full, or the file is there already.
     """
+    if file.exists() and not exist_ok:
+        raise AttentionError(f"'{file}' is there already: write exist_ok=True to replace it, or another name")
     goal = file.parent
     remove_abandoned(goal)
     try:
         folder, lock = make(goal, f".{file.stem}.exporting-")
     except OSError as error:
-        raise AttentionError(
-            f"cannot write to {goal.resolve()}: {error.strerror}; export a copy in another folder"
-        ) from None
+        raise AttentionError(f"cannot write to {goal.resolve()}: {error.strerror}; name another folder") from None
 
     def without_folder(record: logging.LogRecord) -> bool:
         text = record.getMessage()
@@ -55,7 +59,7 @@ def beside(file: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno in FULL or folder.name in str(error.filename):
             raise AttentionError(
-                f"cannot write to {goal.resolve()}: {error.strerror}; make room, or export a copy in another folder"
+                f"cannot write to {goal.resolve()}: {error.strerror}; make room, or name another folder"
             ) from error
         raise
     finally:

@@ -1,5 +1,6 @@
 """The command line: what is typed reaches the command, typed; what is typed wrong is one line with the mend."""
 
+import copy
 import dataclasses
 import inspect
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+from ultralytics.utils import YAML
 
 from yolo_attn import __version__, cli
 
@@ -113,7 +115,7 @@ def test_a_commands_help_prints_its_keys(words, capsys):
     }
 
 
-@pytest.mark.parametrize("name", ["add", "remove", "export", "live", "doctor"])
+@pytest.mark.parametrize("name", ["add", "remove", "fix", "export", "live", "doctor"])
 def test_every_commands_help_names_every_key(name, capsys):
     assert cli.main([name, "--help"]) == 0
     printed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
@@ -175,3 +177,15 @@ def test_a_file_is_replaced_where_it_may_be(tmp_path):
     for words in ([], ["exist_ok=True"]):
         subprocess.run([COMMAND, "add", "yolov8n.yaml", "cbam", "-o", "my.yaml", *words], cwd=tmp_path, check=True)
     assert [file.name for file in tmp_path.iterdir()] == ["my.yaml"]
+
+
+def test_fix_writes_what_was_meant_and_says_it(tmp_path):
+    subprocess.run([COMMAND, "add", "yolov8n.yaml", "cbam", "at=after:9", "-o", "right.yaml"], cwd=tmp_path, check=True)
+    right = YAML.load(tmp_path / "right.yaml")
+    head = copy.deepcopy(right["head"])
+    head[-1][0] = [15, 18, 21]  # as in yolov8.yaml, where no row stands before them
+    YAML.save(tmp_path / "wrong.yaml", {**right, "head": head})
+    words = ["fix", "wrong.yaml", "-o", "mended.yaml"]
+    done = subprocess.run([COMMAND, *words], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "[16, 19, 22] instead of [15, 18, 21]" in done.stderr
+    assert YAML.load(tmp_path / "mended.yaml")["head"] == right["head"]

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from yolo_attn.errors import AttentionError
 from yolo_attn.export.options import ExportOptions
 from yolo_attn.live.options import LiveOptions
-from yolo_attn.surgery.options import AddOptions, RemoveOptions
+from yolo_attn.surgery.options import AddOptions, RewriteOptions
 from yolo_attn.view.options import ShowOptions
 
 BROKEN_PIPE, INTERRUPTED = 141, 130  # what a shell reports of a program that the signal ends
@@ -38,12 +38,22 @@ def add(options: AddOptions) -> int:
     return 0
 
 
-def remove(options: RemoveOptions) -> int:
+def remove(options: RewriteOptions) -> int:
     """Takes all attention out of a model YAML: yolo-attn remove my.yaml -o base.yaml"""
     from yolo_attn import insertion
 
     model = insertion.remove(options.model)
     print(insertion.save(model, options.o, f"{options.model} without attention", options.exist_ok), end="")
+    return 0
+
+
+def fix(options: RewriteOptions) -> int:
+    """Wires a model YAML as was probably meant: yolo-attn fix my.yaml -o mended.yaml"""
+    from yolo_attn import insertion
+
+    model, said = insertion.fix(options.model)
+    print("\n".join(said or ["nothing is wired in a way that is probably not meant"]), file=sys.stderr)
+    print(insertion.save(model, options.o, f"{options.model} mended", options.exist_ok), end="")
     return 0
 
 
@@ -108,6 +118,7 @@ def usage() -> int:
 COMMANDS: dict[str, Callable[..., int]] = {
     "add": add,
     "remove": remove,
+    "fix": fix,
     "show": show,
     "export": export,
     "live": live,

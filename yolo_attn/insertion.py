@@ -8,7 +8,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.export.staging import beside
 from yolo_attn.surgery import names, recipe
 from yolo_attn.surgery.yaml_text import render
-from yolo_attn.upstream import layout
+from yolo_attn.upstream import layout, oversights
 from yolo_attn.upstream.compose import compose
 
 PLACE_TEXTS = {
@@ -36,6 +36,22 @@ def insert(model: str | Path | dict, attention: str, at: str | Sequence[str] = n
 def remove(model: str | Path | dict) -> dict:
     """Returns the model dict of `model` without any attention of this package: the base it was made from."""
     return recipe.remove(layout.load(model))
+
+
+def fix(model: str | Path | dict) -> tuple[dict, list[str]]:
+    """Returns the model dict of `model` with its rows read as was probably meant, and what was changed.
+
+    Numbers that were not shifted when attention was put in by hand are, and attention that nobody reads is read by
+    whatever reads the row before it.
+
+    Args:
+        model: A YAML's name or path, or a model dict, which is not changed.
+
+    Returns:
+        The model dict, and a line for each row that reads others now and for each finding that is left to its author;
+        no line where nothing is wrong.
+    """
+    return oversights.fix(layout.load(model))
 
 
 def text(model: dict, stem: str, source: str) -> str:

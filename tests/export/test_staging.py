@@ -123,14 +123,14 @@ def test_a_full_and_a_read_only_disk(checkpoint, disk):
         YOLO(file).export(format="onnx", imgsz=64)
     assert "\n" not in str(full.value) and names(folder) == {"best.pt"}
     make_read_only()
-    with pytest.raises(AttentionError, match=f"cannot write to {folder}: Read-only file system; export a copy"):
+    with pytest.raises(AttentionError, match=f"cannot write to {folder}: Read-only file system; name another"):
         YOLO(file).export(format="onnx", imgsz=64)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes to every folder")
 def test_a_folder_without_the_right_to_write(copied):
     copied.parent.chmod(0o555)
-    with pytest.raises(AttentionError, match="cannot write to .*: Permission denied; export a copy in another folder"):
+    with pytest.raises(AttentionError, match="cannot write to .*: Permission denied; name another folder"):
         YOLO(copied).export(format="onnx", imgsz=64)
     copied.parent.chmod(0o755)
 

@@ -13,7 +13,7 @@ from ultralytics.utils.torch_utils import intersect_dicts
 from tests.support.tiny import build, sensitive
 from yolo_attn import registry
 from yolo_attn.surgery import recipe
-from yolo_attn.upstream.alignment import best_alignment
+from yolo_attn.surgery.alignment import best_alignment
 from yolo_attn.upstream.correspondence import base_shapes, corresponding
 
 

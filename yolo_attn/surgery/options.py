@@ -1,4 +1,4 @@
-"""The keys of `yolo-attn add` and `yolo-attn remove`, each with its type and what it is."""
+"""The keys of `yolo-attn add`, `remove` and `fix`, each with its type and what it is."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -19,8 +19,8 @@ class AddOptions:
 
 
 @dataclass
-class RemoveOptions:
-    """What `yolo-attn remove` is told."""
+class RewriteOptions:
+    """What `yolo-attn remove` and `yolo-attn fix` are told."""
 
     model: Annotated[str, "a model YAML's name or path, or a checkpoint"]
     o: Annotated[str, "the YAML file to write; printed without it"] = ""

@@ -155,7 +155,12 @@ def _read(rows: list, reader: int, old: int, new: int) -> None:
 
 
 def _set_from(row: list, i: int, targets: list[int]) -> None:
-    """Writes the rows that row `i` reads: counted back where it was written so before, by number elsewhere."""
-    old = row[0] if isinstance(row[0], list) else [row[0]]
-    new = [target - i if before < 0 else target for before, target in zip(old, targets, strict=True)]
-    row[0] = new if isinstance(row[0], list) else new[0]
+    """Makes row `i` read `targets`, in place."""
+    row[0] = written(targets, i, row[0])
+
+
+def written(targets: list[int], i: int, before: int | list[int]) -> int | list[int]:
+    """Returns the `from` of a row `i` that reads `targets`: counted back where `before` was, by number elsewhere."""
+    if isinstance(before, int):
+        return written(targets, i, [before])[0]  # type: ignore[index]
+    return [target - i if old < 0 else target for old, target in zip(before, targets, strict=True)]

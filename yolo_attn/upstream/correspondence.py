@@ -7,7 +7,7 @@ from torch import Size, nn
 
 from yolo_attn import registry
 from yolo_attn.nn import Attention, Deployed
-from yolo_attn.upstream.alignment import Gain, best_alignment
+from yolo_attn.surgery.alignment import Gain, best_alignment
 from yolo_attn.upstream.levels import level_by_level
 
 KINDS = (Attention, Deployed)

@@ -57,6 +57,9 @@ def layers(model: dict, size: int = IMAGE_SIZE, count: bool = False) -> list[Lay
         model: The model dict; it is not changed.
         size: Height and width of the image.
         count: Look at the head as well, and count floating point operations.
+
+    Raises:
+        AttentionError: A row cannot run on what it reads.
     """
     found = []
     outputs: list[Any] = []
@@ -70,7 +73,12 @@ def layers(model: dict, size: int = IMAGE_SIZE, count: bool = False) -> list[Lay
                 x = outputs[layer.f] if isinstance(layer.f, int) else [x if j == -1 else outputs[j] for j in layer.f]
             with FlopCounterMode(display=False) if count else contextlib.nullcontext() as counter:
                 last = i == len(built) - 1
-                done, x, text = _run(layer, x, text, last)
+                try:
+                    done, x, text = _run(layer, x, text, last)
+                except RuntimeError as error:
+                    where = f"{model.get('yaml_file') or 'model'}, row {i} {layer.type.rpartition('.')[2]}"
+                    why = str(error).partition("\n")[0]
+                    raise AttentionError(f"{where} cannot run on what it reads, {layer.f}: {why}") from None
             outputs.append(x)
             is_map = isinstance(x, torch.Tensor) and x.ndim == 4 and not last
             found.append(

@@ -10,7 +10,7 @@ from torch import nn
 from ultralytics.nn.modules import Conv
 from ultralytics.nn.modules.head import Detect
 
-from yolo_attn.upstream.alignment import best_alignment
+from yolo_attn.surgery.alignment import best_alignment
 
 
 def level_by_level(theirs: Any, mine: Any) -> nn.Module:

@@ -29,7 +29,7 @@ from yolo_attn.registry import AttentionInfo
 from yolo_attn.surgery.check import file, prepared, text
 from yolo_attn.surgery.recipe import all_rows
 from yolo_attn.surgery.rows import IDENTITY, read_options, read_start, write_start
-from yolo_attn.upstream import blocks, ownership
+from yolo_attn.upstream import blocks, oversights, ownership
 from yolo_attn.upstream.building import (
     PROBE,
     ChannelProbe,
@@ -61,6 +61,8 @@ def parse_model(d, ch, verbose=True):
     refuse_unknown(d)
     for line in lines if verbose else ():
         LOGGER.info(line)
+    if ours and verbose:
+        oversights.warn(d)
     return build_with_attention(d, ch, verbose) if ours else _original(d, ch, verbose)
 
 

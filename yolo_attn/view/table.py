@@ -1,4 +1,4 @@
-"""`yolo-attn show`: a model's rows with what each costs, and what attention adds to the base."""
+"""`yolo-attn show`: a model's rows with what each costs, what attention adds to the base, and what looks unintended."""
 
 from typing import NamedTuple
 
@@ -7,12 +7,13 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.surgery import recipe
 from yolo_attn.surgery.places import Layer
 from yolo_attn.surgery.rows import split_block
-from yolo_attn.upstream import layout
+from yolo_attn.upstream import layout, oversights
 
 _HEADING = f"{'row':>5}  {'from':>14}  {'n':>2}  {'module':<24}{'level/stride':<14}" + (
     f"{'channels':>8}{'parameters':>13}{'GFLOPs':>9}"
 )
 MARK = "◆"  # before a row that is attention, or has it inside
+WARNING = "⚠️"  # before what is probably not meant
 
 
 class Line(NamedTuple):
@@ -41,7 +42,10 @@ def text(model: str | dict, size: int = 640) -> str:
         AttentionError: The model cannot be built, or has no such size.
     """
     loaded = layout.load(model)
-    stride = max(layer.stride or 1 for layer in layout.layers(loaded))
+    try:
+        stride = max(layer.stride or 1 for layer in layout.layers(loaded))
+    except AttentionError as error:
+        raise AttentionError("; ".join([str(error), *oversights.lines(loaded)])) from None
     if size % stride:
         raise AttentionError(f"imgsz must be a multiple of {stride}, the largest stride of this model; got {size}")
     found = lines(loaded, size)
@@ -57,6 +61,7 @@ def text(model: str | dict, size: int = 640) -> str:
     ]
     if any(line.layer.flops is None for line in found):
         out.append("GFLOPs without the rows marked –: they need more than maps to run")
+    out += [f"{WARNING} {line}" for line in oversights.lines(loaded)]
     return "\n".join(out)
 
 

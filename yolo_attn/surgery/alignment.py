@@ -1,12 +1,12 @@
 """The best alignment of two sequences: pairs in order, as in a longest common subsequence, that gain most in all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 Gain = tuple[int, int, int]  # compared from the left: what comes first decides, what follows breaks ties
 NOTHING: Gain = (0, 0, 0)
 
 
-def best_alignment(mine: list[int], theirs: list[int], gains: Mapping[tuple[int, int], Gain]) -> dict[int, int]:
+def best_alignment(mine: Sequence[int], theirs: Sequence[int], gains: Mapping[tuple[int, int], Gain]) -> dict[int, int]:
     """Returns which of `theirs` goes with each of `mine`, both in ascending order; what has no partner is left out.
 
     Args:
