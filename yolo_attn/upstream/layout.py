@@ -75,7 +75,7 @@ def layers(model: dict, size: int = IMAGE_SIZE, count: bool = False) -> list[Lay
                 last = i == len(built) - 1
                 try:
                     done, x, text = _run(layer, x, text, last)
-                except RuntimeError as error:
+                except Exception as error:
                     where = f"{model.get('yaml_file') or 'model'}, row {i} {layer.type.rpartition('.')[2]}"
                     why = str(error).partition("\n")[0]
                     raise AttentionError(f"{where} cannot run on what it reads, {layer.f}: {why}") from None
