@@ -5,11 +5,11 @@ numbered from 0 through both. `from` names earlier rows by number, or counts bac
 Which rows a word such as `backbone` means stands in `yolo_attn.surgery.places`.
 """
 
-import copy
 from collections.abc import Mapping, Sequence
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
+from yolo_attn.surgery.forms import copied
 from yolo_attn.surgery.places import Layer, find_steps
 from yolo_attn.surgery.rows import check_options, check_start, split_block
 
@@ -30,7 +30,7 @@ def insert(
         AttentionError: The operator, an option or a place is unknown, or the model has no such place.
     """
     info = registry.get(attention)
-    check_start(info.name, (options or {}).get("start"))
+    check_start(info.name, options or {})
     check_options(info, {name: value for name, value in (options or {}).items() if name != "start"})
     steps = find_steps(model, at, layers)
     # Nothing below a row moves when something is inserted above it, so: from the last row to the first.
@@ -67,7 +67,7 @@ def insert_before_head(model: dict, name: str, options: Mapping | None = None, t
 
 def put_inside(model: dict, row: int, name: str, options: Mapping | None = None) -> dict:
     """Returns a copy of `model` whose block at `row` has attention in its bottlenecks: `C3` becomes `C3_CBAM`."""
-    model = copy.deepcopy(model)
+    model = copied(model)
     block = all_rows(model)[row]
     block[2:] = [f"{block[2]}_{name}", [*block[3], *_args(options)]]
     return model
@@ -79,7 +79,7 @@ def remove(model: dict) -> dict:
     Raises:
         AttentionError: A row other than the first would have to read the network's input.
     """
-    model = copy.deepcopy(model)
+    model = copied(model)
     for row in all_rows(model):
         if split := split_block(row[2]):
             row[2:] = [split[0], row[3][:-1] if row[3] and isinstance(row[3][-1], dict) else row[3]]
@@ -110,7 +110,7 @@ def _args(options: Mapping | None) -> list:
 
 def _insert(model: dict, position: int, row: list) -> dict:
     """Returns a copy of `model` with `row` at `position`; every other row reads what it read."""
-    model = copy.deepcopy(model)
+    model = copied(model)
     rows = all_rows(model)
     read = [sources(rows, i) for i in range(len(rows))]
     for i, old in enumerate(rows):
@@ -122,7 +122,7 @@ def _insert(model: dict, position: int, row: list) -> dict:
 
 def _delete(model: dict, position: int) -> dict:
     """Returns a copy of `model` without the row at `position`; its readers read its one source."""
-    model = copy.deepcopy(model)
+    model = copied(model)
     rows = all_rows(model)
     read = [sources(rows, i) for i in range(len(rows))]
     source = read[position][0]

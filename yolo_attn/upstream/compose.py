@@ -12,7 +12,9 @@ from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.surgery import names, recipe
+from yolo_attn.surgery.check import prepared
 from yolo_attn.upstream import layout
+from yolo_attn.upstream.ownership import has_ours
 from yolo_attn.upstream.rebind import rebind
 
 _original = tasks.yaml_model_load
@@ -22,7 +24,7 @@ _told: set[str] = set()
 @functools.wraps(_original)
 def yaml_model_load(path):
     try:
-        return _original(path)
+        return readable(_original(path))
     except FileNotFoundError:
         name = read(path)
         if name is None:
@@ -30,6 +32,22 @@ def yaml_model_load(path):
     model = compose(name)
     model["yaml_file"] = str(path)  # as Ultralytics writes it; errors about a row name it
     _tell(Path(path), name)
+    return model
+
+
+def readable(model: dict) -> dict:
+    """Returns a file's model dict; one with attention in the form that is built, with what was left out said once.
+
+    Raises:
+        AttentionError: It can be no model; the message names file, row and mend.
+    """
+    if not has_ours(model):
+        return model
+    model, lines = prepared(model)
+    for line in lines:
+        if line not in _told:
+            _told.add(line)
+            LOGGER.info(line)
     return model
 
 
