@@ -52,8 +52,8 @@ def build(d: dict, ch: int, verbose: bool) -> tuple[torch.nn.Sequential, list[in
         raise
     except Exception as error:  # a row whose numbers mean nothing ends in whatever its constructor raises
         i = row_of(error)
-        row = file(d) if i is None else where(d, i)
-        raise AttentionError(f"{row}: ultralytics cannot build it ({brief(error)}); mend its arguments") from error
+        row, mend = (file(d), "") if i is None else (where(d, i), "; mend its arguments")
+        raise AttentionError(f"{row}: ultralytics cannot build it ({brief(error)}){mend}") from error
 
 
 def row_of(error: BaseException) -> int | None:
