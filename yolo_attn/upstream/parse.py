@@ -28,6 +28,7 @@ from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention
 from yolo_attn.registry import AttentionInfo
+from yolo_attn.surgery.hints import hint
 from yolo_attn.surgery.rows import BLOCKS, IDENTITY, read_options, read_start, split_block, write_start
 from yolo_attn.upstream import blocks, oversights
 from yolo_attn.upstream.rebind import rebind
@@ -156,7 +157,7 @@ def find_attention(d: dict) -> dict[int, AttentionInfo]:
         info = registry.find(name)
         if info is None:
             raise AttentionError(
-                f"{where}unknown module '{name}'{registry.did_you_mean(name)}; "
+                f"{where}unknown module '{name}'{hint(name)}; "
                 f"attention rows are {', '.join(registry.names())}, and inside {', '.join(BLOCKS)}: C3_CBAM and so on"
             )
         if not isinstance(f, int):
