@@ -3,19 +3,23 @@
     BASE - OPERATOR [- PLACE …] [- OPERATOR [- PLACE …] …]
 
 BASE is any model YAML that Ultralytics finds, with its scale letter and its task. The places are those of
-`yolo_attn.surgery.places`, written with `-`: `P5`, `neck`, `neck-P3-P4`, `in-backbone`, `after-9`. Without a place
-it is `backbone`.
+`yolo_attn.surgery.places`, written with `-`: `P5`, `neck`, `neck-P3-P4`, `in-backbone`, `after-9`; their numbers are
+the base's rows, whatever stands in front. Without a place it is `backbone`. `_` may stand for `-`, and case does not
+matter: `yolov8n_CBAM`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
+from yolo_attn.registry import AttentionInfo
 from yolo_attn.surgery.places import PARTS, PLACES
 
 DEFAULT_PLACE = "backbone"
+PLACE = re.compile(rf"{'|'.join(PLACES)}|P\d|\d+", re.IGNORECASE)  # a word of a place
+IsBase = Callable[[str], bool]  # tells whether a stem names a base model
 
 
 class Name(NamedTuple):
@@ -24,8 +28,13 @@ class Name(NamedTuple):
     base: str
     attention: list[tuple[str, list[str]]]
 
+    @property
+    def stem(self) -> str:
+        """The name as it is usually written."""
+        return "-".join([self.base, *(write("", *group)[1:] for group in self.attention)])
 
-def read(stem: str, is_base: Callable[[str], bool]) -> Name | None:
+
+def read(stem: str, is_base: IsBase) -> Name | None:
     """Returns what the file name `stem` says, or None if it names no attention.
 
     Args:
@@ -33,29 +42,23 @@ def read(stem: str, is_base: Callable[[str], bool]) -> Name | None:
         is_base: Tells whether a stem names a base model.
 
     Raises:
-        AttentionError: It names a base and nearly an operator, or an operator and an unknown place.
+        AttentionError: It names a base and nearly an operator, one that is not here, or an operator and an unknown
+            place, or its words stand in another order.
     """
-    parts = stem.split("-")
-    first = next((i for i in range(1, len(parts)) if registry.find(parts[i])), None)
-    if first is None:
-        for i in range(len(parts) - 1, 0, -1):
-            hint = registry.did_you_mean(parts[i])
-            if hint and is_base("-".join(parts[:i])):
-                raise AttentionError(f"'{stem}' names no model: '{parts[i]}' is no attention{hint}; {_grammar()}")
-        return None
-    base = "-".join(parts[:first])
-    if not is_base(base):
-        return None
-    groups: list[tuple[str, list[str]]] = []
-    for part in parts[first:]:
-        if info := registry.find(part):
-            groups.append((info.name, []))
-        else:
-            groups[-1][1].append(part)
-    try:
-        return Name(base, [(operator, read_places(words) or [DEFAULT_PLACE]) for operator, words in groups])
-    except AttentionError as error:
-        raise AttentionError(f"'{stem}' names no model: {error}; {_grammar()}") from None
+    words = re.split("[-_]", stem)
+    for i in range(1, len(words)):
+        if _operator(words[i:]) and (base := _base(stem, i, is_base)):
+            groups = _groups(words[i:])
+            try:
+                return Name(base, [(operator, read_places(places) or [DEFAULT_PLACE]) for operator, places in groups])
+            except AttentionError as error:
+                raise _no_model(stem, _in_order(words, is_base) or f": {error}") from None
+    if right := _in_order(words, is_base):
+        raise _no_model(stem, right)
+    for i in range(len(words) - 1, 0, -1):
+        if (hint := _hint(words[i:])) and _base(stem, i, is_base):
+            raise _no_model(stem, hint)
+    return None
 
 
 def read_places(words: list[str]) -> list[str]:
@@ -82,7 +85,9 @@ def read_places(words: list[str]) -> list[str]:
             part = lower if lower in PARTS else ""
             places.append(inside + lower)
         else:
-            hint = registry.nearest(word, PLACES) or registry.did_you_mean(word)
+            hint = registry.not_here(word) or registry.did_you_mean(
+                registry.nearest(word, PLACES) or registry.misspelt(word)
+            )
             raise AttentionError(f"'{word}' is no place and no attention{hint}")
     if words and words[-1].lower() in ("in", "after"):
         raise AttentionError(f"'{words[-1]}' needs a place or a row behind it")
@@ -95,8 +100,62 @@ def write(base: str, attention: str, at: list[str]) -> str:
     return "-".join([base, attention.lower(), *places])
 
 
-def _grammar() -> str:
-    return (
-        f"a name is BASE-OPERATOR or BASE-OPERATOR-PLACE, with {', '.join(registry.names())} "
-        f"and {', '.join(PLACES[:-2])}, in-PLACE, after-ROW"
+def _base(stem: str, words: int, is_base: IsBase) -> str:
+    """Returns the base that the first `words` words of a stem name, as it is called; or nothing."""
+    written = re.match(rf"[^-_]*([-_][^-_]*){{{words - 1}}}", stem)[0]  # type: ignore[index]
+    hyphens = written.replace("_", "-")
+    return next(filter(is_base, dict.fromkeys((written, hyphens, hyphens.lower()))), "")
+
+
+def _operator(words: Sequence[str]) -> tuple[AttentionInfo, int] | None:
+    """Returns the operator that `words` begin with, and how many of them it takes: `coord`, `att` are two."""
+    found = ((registry.find("".join(words[:count])), count) for count in range(len(words), 0, -1))
+    return next(((info, count) for info, count in found if info), None)
+
+
+def _groups(words: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Returns the operators among `words`, each with the words that follow it; the first word is one."""
+    groups: list[tuple[str, list[str]]] = []
+    while words:
+        if found := _operator(words):
+            groups.append((found[0].name, []))
+        else:
+            groups[-1][1].append(words[0])
+        words = words[found[1] if found else 1 :]
+    return groups
+
+
+def _in_order(words: Sequence[str], is_base: IsBase) -> str:
+    """Returns the name to write where words of the base stand among the others, as in yolov8-cbam-n; or nothing."""
+    first = next((i for i in range(len(words)) if _operator(words[i:])), len(words))
+    groups = _groups(words[first:])
+    base = [*words[:first], *(word for _, places in groups for word in places if not PLACE.fullmatch(word))]
+    letter = next((word for word in base[1:] if re.fullmatch("[nslmx]", word)), "")
+    lettered = re.sub(r"\d(?=-|$)", rf"\g<0>{letter}", "-".join(word for word in base if word != letter), count=1)
+    right = next(filter(is_base, ("-".join(base), lettered)), "")
+    if not groups or not right:
+        return ""
+    try:
+        places = [read_places([word for word in group if PLACE.fullmatch(word)]) for _, group in groups]
+    except AttentionError:
+        return ""
+    attention = [(operator, at or [DEFAULT_PLACE]) for (operator, _), at in zip(groups, places, strict=True)]
+    return f"; write {Name(right, attention).stem}.yaml"
+
+
+def _hint(words: Sequence[str]) -> str:
+    """Returns what to say where `words` begin with an operator that is not here, or with one that is misspelt."""
+    for count in range(len(words), 0, -1):
+        word = "".join(words[:count])
+        if said := registry.not_here(word):
+            return said
+        if meant := registry.misspelt(word):
+            return f": '{word}' is no attention{registry.did_you_mean(meant)}"
+    return ""
+
+
+def _no_model(stem: str, why: str) -> AttentionError:
+    return AttentionError(
+        f"'{stem}' names no model{why}; a name is BASE-OPERATOR or BASE-OPERATOR-PLACE, with "
+        f"{', '.join(registry.names())} and {', '.join(PLACES[:-2])}, in-PLACE, after-ROW"
     )

@@ -8,7 +8,7 @@
 | `head` | before each input of the head; nothing else reads it |
 | `backbone-P4`, `neck-P3`, `head-P5` | that level alone; a bare `P4` is `backbone-P4` |
 | `sppf` | after the spatial pyramid pooling |
-| `after:9` | after row 9 |
+| `after:9` | after row 9 of the model that is handed in, attention that it has already counted |
 | `in:backbone`, `in:neck-P4`, `in:9` | inside the bottlenecks of these blocks, before their residual sum |
 
 Pure functions on model dicts; what Ultralytics makes of each row comes in as `Layer`s.
@@ -116,7 +116,8 @@ class _Finder:
         match = re.fullmatch(r"(?:(backbone|neck|head)(?:[-:]?(P\d))?|(P\d))", word, re.IGNORECASE)
         if not match:
             raise AttentionError(
-                f"unknown place '{word}'{registry.nearest(word, PLACES)}; places are {self.there_are()}"
+                f"unknown place '{word}'{registry.did_you_mean(registry.nearest(word, PLACES))}; "
+                f"places are {self.there_are()}"
             )
         return (match[1] or "backbone").lower(), (match[2] or match[3] or "").upper()
 

@@ -5,7 +5,7 @@ numbered from 0 through both. `from` names earlier rows by number, or counts bac
 Which rows a word such as `backbone` means stands in `yolo_attn.surgery.places`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
@@ -29,17 +29,41 @@ def insert(
     Raises:
         AttentionError: The operator, an option or a place is unknown, or the model has no such place.
     """
-    info = registry.get(attention)
-    check_start(info.name, options or {})
-    check_options(info, {name: value for name, value in (options or {}).items() if name != "start"})
-    steps = find_steps(model, at, layers)
-    # Nothing below a row moves when something is inserted above it, so: from the last row to the first.
-    for row in sorted({step.row for step in steps if step.how == "in"}):
-        model = put_inside(model, row, info.name, options)
-    if targets := {step.row for step in steps if step.how == "head"}:
-        model = insert_before_head(model, info.name, options, targets)
-    for row in sorted({step.row for step in steps if step.how == "after"}, reverse=True):
-        model = insert_after(model, row, info.name, options)
+    return insert_all(model, [(attention, at)], layers, options)
+
+
+def insert_all(
+    model: dict,
+    attention: Iterable[tuple[str, str | Sequence[str]]],
+    layers: Sequence[Layer],
+    options: Mapping | None = None,
+) -> dict:
+    """Returns a copy of `model` with several operators put in, each at its places.
+
+    All places are those of `model`, numbers of rows too: the order of the operators means nothing but which comes first
+    where two stand at one place. The rest is as in `insert`.
+    """
+    before_head: list[tuple[str, set[int]]] = []
+    after: dict[int, list[str]] = {}
+    for operator, at in attention:
+        name = registry.get(operator).name
+        _check(name, options or {})
+        steps = find_steps(model, at, layers)
+        for row in sorted({step.row for step in steps if step.how == "in"}):
+            model = put_inside(model, row, name, options)  # moves no row
+        before_head.append((name, {step.row for step in steps if step.how == "head"}))
+        for row in {step.row for step in steps if step.how == "after"}:
+            after.setdefault(row, []).append(name)
+    inputs = sources(all_rows(model), len(all_rows(model)) - 1)
+    for name, rows in before_head:
+        now = sources(all_rows(model), len(all_rows(model)) - 1)  # the same inputs, behind the attention so far
+        targets = {new for old, new in zip(inputs, now, strict=True) if old in rows}
+        model = insert_before_head(model, name, options, targets)
+    # Nothing below a row moves when something is inserted above it, so: from the last row to the first. What is put in
+    # last comes first.
+    for row in sorted(after, reverse=True):
+        for name in reversed(after[row]):
+            model = insert_after(model, row, name, options)
     return model
 
 
@@ -57,7 +81,7 @@ def insert_before_head(model: dict, name: str, options: Mapping | None = None, t
 
     They stand right before the last row, and nothing else reads them.
     """
-    for target in sources(all_rows(model), len(all_rows(model)) - 1):
+    for target in dict.fromkeys(sources(all_rows(model), len(all_rows(model)) - 1)):
         if targets is None or target in targets:
             head = len(all_rows(model)) - 1
             model = _insert(model, head, [target, 1, name, _args(options)])
@@ -118,6 +142,11 @@ def sources(rows: Sequence[list], i: int) -> list[int]:
     """Returns the numbers of the rows that row `i` reads; -1 is the network's input."""
     f = rows[i][0]
     return [x if x >= 0 else i + x for x in (f if isinstance(f, list) else [f])]
+
+
+def _check(name: str, options: Mapping) -> None:
+    check_start(name, options)
+    check_options(registry.get(name), {option: value for option, value in options.items() if option != "start"})
 
 
 def _args(options: Mapping | None) -> list:

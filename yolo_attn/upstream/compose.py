@@ -4,6 +4,7 @@ Ultralytics' `yaml_model_load` looks for the file. Where there is none and the n
 (`yolo_attn.surgery.names`), the model dict is composed.
 """
 
+import contextlib
 import functools
 from pathlib import Path
 
@@ -29,6 +30,9 @@ def yaml_model_load(path):
         name = read(path)
         if name is None:
             raise
+    if Path(path).stem != name.stem:
+        with contextlib.suppress(FileNotFoundError):
+            return _original(f"{name.stem}.yaml")  # there is a file of that name, written another way
     model = compose(name)
     model["yaml_file"] = str(path)  # as Ultralytics writes it; errors about a row name it
     _tell(Path(path), name)
@@ -58,9 +62,7 @@ def compose(name: names.Name) -> dict:
         AttentionError: The base has no such place.
     """
     model = layout.load(f"{name.base}.yaml")
-    for attention, at in name.attention:
-        model = recipe.insert(model, attention, at, layout.layers(model))
-    return model
+    return recipe.insert_all(model, name.attention, layout.layers(model))
 
 
 def read(path: str | Path) -> names.Name | None:
@@ -78,10 +80,9 @@ def read(path: str | Path) -> names.Name | None:
 def is_base(stem: str) -> bool:
     """Tells whether Ultralytics finds a model YAML of this stem."""
     try:
-        _original(f"{stem}.yaml")
+        return {"backbone", "head"} <= _original(f"{stem}.yaml").keys()
     except Exception:
         return False
-    return True
 
 
 def _tell(path: Path, name: names.Name) -> None:
@@ -90,9 +91,11 @@ def _tell(path: Path, name: names.Name) -> None:
         return
     _told.add(path.stem)
     what = " and ".join(f"{operator} at {', '.join(at)}" for operator, at in name.attention)
-    last, at = name.attention[-1]
-    before = "-".join([name.base, *(names.write("", *group)[1:] for group in name.attention[:-1])])
-    save = f"yolo-attn add {before}.yaml {last.lower()} at={','.join(at)} -o {path.name}"
+    if len(name.attention) > 1:
+        save = f"yolo-attn fix {path.name} -o {path.name}"  # which has nothing to mend, and writes the file
+    else:
+        operator, at = name.attention[0]
+        save = f"yolo-attn add {name.base}.yaml {operator.lower()} at={','.join(at)} -o {path.name}"
     LOGGER.info(f"yolo_attn: composed {path.name} = {name.base}.yaml with {what}; to save it: {save}")
 
 

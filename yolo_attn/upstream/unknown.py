@@ -7,6 +7,7 @@ from ultralytics.nn import tasks
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
+from yolo_attn.surgery import hints
 from yolo_attn.surgery.check import file, where
 from yolo_attn.surgery.forms import PARTS
 from yolo_attn.surgery.rows import BLOCKS, combination, is_attention
@@ -35,7 +36,7 @@ def hint(name: str, i: int, d: Mapping) -> str:
     module, info, _ = combination(name, [*RESIDUAL, *modules]) or ("", None, False)
     if info is None:
         return (
-            f"{registry.did_you_mean(name)}; "
+            f"{hints.hint(name)}; "
             f"attention rows are {', '.join(registry.names())}, and inside {', '.join(BLOCKS)}: C3_CBAM and so on"
         )
     if module in RESIDUAL:
