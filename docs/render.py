@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yolo_attn
-from docs import tables
+from docs import row_forms, tables
 from yolo_attn import models
 
 ROOT = Path(__file__).parent.parent
 MARKS = re.compile(r"^<!-- rendered: (\S+) -->$.*?^<!-- /rendered -->$", re.DOTALL | re.MULTILINE)
 TABLES: dict[str, Callable[[], str]] = {
     "operators": yolo_attn.table,
+    "row-forms": row_forms.table,
     "operator-times": tables.operator_times,
     "identity-start": tables.identity_start,
     "int8": tables.int8,

@@ -182,7 +182,7 @@ BROKEN = {
     "    pytest -n 2 tests/test_nothing.py::test_it\n": "no tests/test_nothing.py",
     "    pip install -r requirements-edge.text\n": "no requirements-edge.text",
     '    pip install -e ".[devel]"\n': "no extra devel",
-    "[the rows](rows.md)": "no rows.md",
+    "[the rows](lines.md)": "no lines.md",
     "![a picture](no.png)": "no no.png",
     "# Places\n\n[below](#the-place)": "no heading the-place",
     "[a row\nhigher](placing.md#no-such-heading)": "no heading no-such-heading",

@@ -26,7 +26,7 @@ def names() -> list[str]:
 
 
 def find(name: object) -> AttentionInfo | None:
-    """Returns the operator called `name`, or None. Case, `_`, `-` and a leading `yolo_attn.` do not matter."""
+    """Returns the operator called `name`, or None. Case, `_`, `-`, a leading `yolo_attn.` or `nn.` do not matter."""
     return _by_key().get(_key(name)) if isinstance(name, str) else None
 
 
@@ -114,7 +114,7 @@ def _distance(a: str, b: str) -> int:
 
 
 def _key(name: str) -> str:
-    return name.removeprefix("yolo_attn.").replace("_", "").replace("-", "").lower()
+    return name.removeprefix("yolo_attn.").removeprefix("nn.").replace("_", "").replace("-", "").lower()
 
 
 def _by_key() -> dict[str, AttentionInfo]:

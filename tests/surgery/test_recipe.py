@@ -75,3 +75,13 @@ def test_attention_on_the_image_is_removed_too():
     model["head"] = [[0, 1, "Conv", [8]]]
     with pytest.raises(AttentionError, match="cannot read the network's input in place of row 0, ECA"):
         recipe.remove(model)
+
+
+def test_removing_thousands_of_rows_takes_one_pass():
+    rows = [[-1, 1, "CBAM", []] for _ in range(5000)]
+    model = {"nc": 1, "backbone": [[-1, 1, "Conv", [8, 3, 2]], *rows], "head": [[[5000, -2], 1, "Detect", ["nc"]]]}
+    assert recipe.remove(model) == {
+        **model,
+        "backbone": model["backbone"][:1],
+        "head": [[[0, -1], 1, "Detect", ["nc"]]],
+    }

@@ -6,12 +6,12 @@ import pytest
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-from yolo_attn.surgery.rows import read_options, read_start, write_start
+from yolo_attn.surgery.rows import Width, read_options, read_start, write_start
 
 
 def read(name: str, args: list, channels: int, width: float = 1.0) -> dict:
     """Reads a row's arguments where `channels` arrive in a model of this width."""
-    return read_options(registry.get(name), args, channels, lambda c: -(-int(c * width) // 8) * 8)
+    return read_options(registry.get(name), args, Width(channels, lambda c: -(-int(c * width) // 8) * 8))
 
 
 @pytest.mark.parametrize(

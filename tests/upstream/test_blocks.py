@@ -100,8 +100,8 @@ def test_blocks_that_cannot_be_built_are_refused_with_file_row_and_mend(row, mes
 
 def test_a_foreign_block_of_the_same_name_is_not_shadowed(monkeypatch):
     monkeypatch.setattr(tasks, "C3_CBAM", torch.nn.Identity, raising=False)
-    with pytest.raises(AttentionError, match="ultralytics has its own 'C3_CBAM'.*write yolo_attn.C3_CBAM"):
-        layer_of([-1, 1, "C3_CBAM", [128]])
+    assert type(layer_of([-1, 1, "C3_CBAM", [128]])) is torch.nn.Identity
+    assert isinstance(layer_of([-1, 1, "yolo_attn.C3_CBAM", [128]]).m[0].attn, CBAM)
 
 
 def test_the_printed_table_shows_it(log):

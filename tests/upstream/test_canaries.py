@@ -19,6 +19,7 @@ from yolo_attn.upstream import (
     compose,
     datasets,
     exporter,
+    first_pass,
     fuse,
     lookup,
     parse,
@@ -149,6 +150,14 @@ def training_is_not_reached(monkeypatch):
     stock(monkeypatch, BaseTrainer, "_setup_train", training._setup_train)
 
 
+def first_pass_is_not_reached(monkeypatch):
+    stock(monkeypatch, tasks.DetectionModel, "__init__", first_pass._init)
+
+
+def first_pass_is_made_elsewhere(monkeypatch):
+    monkeypatch.setattr(first_pass, "_init", lambda self, *args, **kwargs: None)
+
+
 RED = (
     AttentionError,
     KeyError,
@@ -161,6 +170,8 @@ SABOTAGE = [
     (parse, parse_reads_no_channels),
     (parse, parse_saves_other_rows),
     (parse, parse_knows_another_bottleneck),
+    (first_pass, first_pass_is_not_reached),
+    (first_pass, first_pass_is_made_elsewhere),
     (compose, compose_is_not_reached),
     (compose, compose_finds_no_base),
     (lookup, lookup_is_not_reached),

@@ -56,6 +56,7 @@ INFO = AttentionInfo(
     year=2020,
     positional=("kernel_size",),
     aliases=("ECAAttention", "ECA_Attention", "eca_layer", "ECALayer", "ECABlock", "EfficientChannelAttention"),
+    spellings=(((2, 1), {}), ((1, 2), {})),  # γ and b of equation 12, in either order: the formula's own numbers
 )
 
 

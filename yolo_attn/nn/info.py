@@ -1,6 +1,6 @@
 """What an operator's file says of it, beside the class: where it comes from, and what people call it in their rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from yolo_attn.nn.base import Attention
 
@@ -18,6 +18,8 @@ class AttentionInfo:
         year: Year of the paper.
         positional: Options that rows in circulation give as bare numbers after the channels, in their order.
         aliases: Class names in circulation for the same operator.
+        spellings: What rows in circulation say behind the channels that is no option by position, each with the options
+            it means.
     """
 
     name: str
@@ -28,6 +30,7 @@ class AttentionInfo:
     year: int
     positional: tuple[str, ...]
     aliases: tuple[str, ...]
+    spellings: tuple[tuple[tuple, dict[str, object]], ...] = field(default=(), hash=False)
 
     @property
     def options(self) -> dict[str, object]:

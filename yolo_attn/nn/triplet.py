@@ -101,6 +101,7 @@ INFO = AttentionInfo(
     year=2021,
     positional=("kernel_size",),
     aliases=("Triplet", "TAM", "TripletAtt"),
+    spellings=(((False,), {"spatial": True}), ((True,), {"spatial": False})),  # the authors' no_spatial
 )
 
 

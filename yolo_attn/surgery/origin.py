@@ -18,6 +18,7 @@ from yolo_attn.surgery.rows import split_block
 PUT_IN = TAKEN_OUT = 10
 OTHER, OTHER_KIND, ATTENTION_FOR_IT = 2, 5, 9
 SHARE = 0.25
+HEAD = "head"  # the last row's module, whatever it is: Detect and Segment end the same base
 
 Bases = Mapping[tuple[str, ...], Sequence[list[list]]]
 
@@ -47,8 +48,8 @@ def kind(row: list) -> str:
 def by_kinds(bases: Iterable[dict]) -> Bases:
     """Returns the rows of model dicts by their modules; several where the same modules read in several ways."""
     found: dict[tuple[str, ...], list[list[list]]] = {}
-    for base in bases:
-        found.setdefault(_kinds(all_rows(base)), []).append(all_rows(base))
+    for rows in map(all_rows, bases):
+        found.setdefault((*(row[2] for row in rows[:-1]), HEAD), []).append(rows)
     return found
 
 
@@ -74,9 +75,9 @@ def without(model: dict, left_out: Collection[int]) -> Origin:
 
 
 def _kinds(rows: list[list]) -> tuple[str, ...]:
-    """Returns the modules of rows; a last one, the head, is only that: Detect and Segment end the same base."""
+    """Returns the modules of a model's rows, the last of which is only the head."""
     kinds = [kind(row) for row in rows]
-    return (*kinds[:-1], "head" if kinds[-1] else "")
+    return (*kinds[:-1], HEAD if kinds[-1] else "")
 
 
 def _align(mine: Sequence[str], theirs: Sequence[str]) -> tuple[int, dict[int, int]]:
@@ -93,7 +94,7 @@ def _cost(mine: str, theirs: str) -> int | None:
     """Returns what it costs that `mine` stands where `theirs` stood; None where it cannot."""
     if mine == theirs:
         return 0
-    if {mine, theirs} & {*MERGES, "head"}:
+    if {mine, theirs} & {*MERGES, HEAD}:
         return None
     if not mine:
         return ATTENTION_FOR_IT

@@ -5,11 +5,11 @@ numbered from 0 through both. `from` names earlier rows by number, or counts bac
 Which rows a word such as `backbone` means stands in `yolo_attn.surgery.places`.
 """
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
+from yolo_attn.surgery.forms import copied
 from yolo_attn.surgery.places import Layer, find_steps
 from yolo_attn.surgery.rows import check_options, check_start, split_block
 
@@ -91,7 +91,7 @@ def insert_before_head(model: dict, name: str, options: Mapping | None = None, t
 
 def put_inside(model: dict, row: int, name: str, options: Mapping | None = None) -> dict:
     """Returns a copy of `model` whose block at `row` has attention in its bottlenecks: `C3` becomes `C3_CBAM`."""
-    model = copy.deepcopy(model)
+    model = copied(model)
     block = all_rows(model)[row]
     block[2:] = [f"{block[2]}_{name}", [*block[3], *_args(options)]]
     return model
@@ -103,12 +103,28 @@ def remove(model: dict) -> dict:
     Raises:
         AttentionError: A row other than the first would have to read the network's input.
     """
-    model = copy.deepcopy(model)
+    model = copied(model)
     for row in all_rows(model):
         if split := split_block(row[2]):
             row[2:] = [split[0], row[3][:-1] if row[3] and isinstance(row[3][-1], dict) else row[3]]
-    for i in reversed(attention_rows(model)):
-        model = _delete(model, i)
+    rows, gone = all_rows(model), set(attention_rows(model))
+    read = [sources(rows, i) for i in range(len(rows))]
+    new, instead = {-1: -1}, {-1: -1}  # the number that a row gets, and what a row's readers read
+    for i in range(len(rows)):
+        instead[i] = instead[read[i][0]] if i in gone else i
+        new[i] = new[i - 1] + (i not in gone)
+    for i, row in enumerate(rows):
+        if i in gone:
+            continue
+        for target in read[i]:
+            if target in gone and instead[target] == -1 and new[i] > 0:
+                raise AttentionError(
+                    f"row {i} cannot read the network's input in place of row {target}, {rows[target][2]}"
+                )
+        _set_from(row, new[i], [new[instead[target]] for target in read[i]])
+    border = len(model["backbone"])
+    model["backbone"] = [row for i, row in enumerate(rows[:border]) if i not in gone]
+    model["head"] = [row for i, row in enumerate(rows[border:], border) if i not in gone]
     return model
 
 
@@ -129,7 +145,7 @@ def sources(rows: Sequence[list], i: int) -> list[int]:
 
 
 def _check(name: str, options: Mapping) -> None:
-    check_start(name, options.get("start"))
+    check_start(name, options)
     check_options(registry.get(name), {option: value for option, value in options.items() if option != "start"})
 
 
@@ -139,43 +155,17 @@ def _args(options: Mapping | None) -> list:
 
 def _insert(model: dict, position: int, row: list) -> dict:
     """Returns a copy of `model` with `row` at `position`; every other row reads what it read."""
-    model = copy.deepcopy(model)
+    model = copied(model)
     rows = all_rows(model)
     read = [sources(rows, i) for i in range(len(rows))]
     for i, old in enumerate(rows):
         _set_from(old, i + (i >= position), [t + (t >= position) for t in read[i]])
-    part, i = _part(model, position, extend=True)
-    part.insert(i, row)
+    border = len(model["backbone"])
+    if position <= border:
+        model["backbone"].insert(position, row)
+    else:
+        model["head"].insert(position - border, row)
     return model
-
-
-def _delete(model: dict, position: int) -> dict:
-    """Returns a copy of `model` without the row at `position`; its readers read its one source."""
-    model = copy.deepcopy(model)
-    rows = all_rows(model)
-    read = [sources(rows, i) for i in range(len(rows))]
-    source = read[position][0]
-    for i, old in enumerate(rows):
-        if i == position:
-            continue
-        moved = i - (i > position)
-        if position in read[i] and source == -1 and moved > 0:
-            raise AttentionError(
-                f"row {i} cannot read the network's input in place of row {position}, {rows[position][2]}"
-            )
-        targets = [source if t == position else t for t in read[i]]
-        _set_from(old, moved, [t - (t > position) for t in targets])
-    part, i = _part(model, position)
-    del part[i]
-    return model
-
-
-def _part(model: dict, position: int, extend: bool = False) -> tuple[list, int]:
-    """Returns the list that holds the row at `position`, and its place there; `extend` counts the backbone's end in."""
-    backbone = len(model["backbone"])
-    if position < backbone + extend:
-        return model["backbone"], position
-    return model["head"], position - backbone
 
 
 def _read(rows: list, reader: int, old: int, new: int) -> None:

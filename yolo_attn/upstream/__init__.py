@@ -14,6 +14,7 @@ from yolo_attn.upstream import messages, refuse, version
 
 SEAMS = {  # each by the module of Ultralytics that it hangs on, which `yolo_attn.boot` watches
     "parse": "ultralytics.nn.tasks",
+    "first_pass": "ultralytics.nn.tasks",
     "lookup": "ultralytics.nn.tasks",
     "compose": "ultralytics.nn.tasks",
     "fuse": "ultralytics.nn.tasks",

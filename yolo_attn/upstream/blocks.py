@@ -3,23 +3,25 @@
     - [-1, 2, C3k2_CBAM, [512, false, 0.25, {reduction: 8}]]
 
 The row is built as Ultralytics' own `[-1, 2, C3k2, [512, false, 0.25]]`; then every bottleneck in the built layer gets
-attention on its second convolution's output. So arguments, repeats and scaling are Ultralytics' own, and so are all
-parameter names: attention adds `….attn.…` and changes none.
+attention on its second convolution's output, and a `Conv` behind itself. So arguments, repeats and scaling are
+Ultralytics' own, and so are all parameter names: attention adds `….attn.…` and changes none.
 """
 
 import contextlib
+import inspect
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from ultralytics.nn.modules.block import Bottleneck
+from ultralytics.nn import modules
+from ultralytics.nn.modules import Bottleneck, Conv
 from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.registry import AttentionInfo
-from yolo_attn.surgery.rows import read_options, split_block
+from yolo_attn.surgery.rows import check_options, is_number, is_whole, split_block
 
 
 class AttentionBottleneck(Bottleneck):
@@ -32,37 +34,80 @@ class AttentionBottleneck(Bottleneck):
         return residual + x if self.add else residual
 
 
+class AttentionConv(Conv):
+    """A convolution with attention behind its activation, what forks call `Conv_CBAM`: attn(act(bn(conv(x))))."""
+
+    attn: nn.Module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.attn(super().forward(x))
+
+    def forward_fuse(self, x: torch.Tensor) -> torch.Tensor:
+        return self.attn(super().forward_fuse(x))
+
+
 class Inside(NamedTuple):
-    """The attention of one row's bottlenecks: the operator, and the options the row gives."""
+    """The attention of one row's block: the operator, and the options the row gives."""
 
     info: AttentionInfo
     options: dict
 
 
-def take(rows: list[list]) -> dict[int, Inside]:
-    """Makes each row with attention inside the plain row of Ultralytics' block, in place; returns what was taken."""
+def take(rows: list[list], named: Mapping[int, str]) -> dict[int, Inside]:
+    """Makes each row with attention inside the plain row of Ultralytics' block, in place; returns what was taken.
+
+    Args:
+        rows: The model's rows.
+        named: The rows to do it to, each with its name in messages.
+
+    Raises:
+        AttentionError: An argument is of another kind than the block takes.
+    """
     taken = {}
-    for i, row in enumerate(rows):
-        if split := split_block(row[2]):
-            options = row[3][-1] if row[3] and isinstance(row[3][-1], dict) else {}
-            row[2:] = [split[0], row[3][:-1] if options else row[3]]
-            taken[i] = Inside(split[1], options)
+    for i, row in named.items():
+        block, info = split_block(rows[i][2])  # type: ignore[misc]
+        args = rows[i][3]
+        options = args[-1] if args and isinstance(args[-1], dict) else {}
+        rows[i][2:] = [block, args[:-1] if options else args]
+        if fault := wrong_argument(block, rows[i][3]):
+            raise AttentionError(f"{row}: {fault}; {info.name}'s options stand in braces behind it, {{…: …}}")
+        taken[i] = Inside(info, options)
     return taken
 
 
+def wrong_argument(block: str, args: list) -> str:
+    """Returns what is wrong with a block's arguments, nothing if they are of the kinds that it takes."""
+    takes = list(inspect.signature(getattr(modules, block)).parameters.values())[1:]
+    takes = [one for k, one in enumerate(takes) if (k, one.name) != (1, "n")]  # c1 and n are parse_model's
+    names = ", ".join(one.name for one in takes)
+    if not args or len(args) > len(takes):
+        return f"{block} takes {names}, the first at least; it got {len(args)} arguments"
+    for one, value in zip(takes, args, strict=False):
+        if isinstance(one.default, bool):
+            kind, fits = "true or false", isinstance(value, bool) or value in (0, 1)
+        elif isinstance(one.default, float):
+            kind, fits = "a number", is_number(value)
+        else:
+            kind, fits = "a whole number", is_whole(value) or isinstance(value, list)
+        if not fits and value is not None and not isinstance(value, str):  # Ultralytics evaluates strings
+            return f"{block} takes {names}, where {one.name} is {kind}, got {value}"
+    return ""
+
+
 def put(layer: nn.Module, inside: Inside) -> None:
-    """Gives every bottleneck in a built layer its attention, in place.
+    """Gives every bottleneck in a built layer its attention, in place; a convolution gets it behind itself.
 
     Raises:
         AttentionError: The layer holds no bottleneck, or the operator cannot be built with these options.
     """
-    if not (found := bottlenecks(layer)):
+    found: list[tuple[Any, int, type]] = [(m, m.cv2.conv.out_channels, AttentionBottleneck) for m in bottlenecks(layer)]
+    found += [(m, m.conv.out_channels, AttentionConv) for m in convolutions(layer)]
+    if not found:
         raise AttentionError(f"{type(layer).__name__} with these arguments holds no bottleneck to put attention into")
-    for bottleneck in found:
-        channels = bottleneck.cv2.conv.out_channels
-        options = read_options(inside.info, [inside.options], channels, lambda number: number)
-        bottleneck.attn = inside.info.cls(channels, **options)
-        bottleneck.__class__ = AttentionBottleneck
+    check_options(inside.info, inside.options)
+    for module, channels, cls in found:
+        module.attn = inside.info.cls(channels, **inside.options)
+        module.__class__ = cls
     if hasattr(layer, "np"):  # what parse_model writes on a layer: its number of parameters and its kind
         layer.np = sum(p.numel() for p in layer.parameters())  # type: ignore[assignment]
         layer.type = f"{layer.type}_{inside.info.name}"  # type: ignore[assignment,operator]
@@ -71,6 +116,12 @@ def put(layer: nn.Module, inside: Inside) -> None:
 def bottlenecks(layer: nn.Module) -> list[Bottleneck]:
     """Returns the bottlenecks in a built layer: Ultralytics' own, and subclasses that share its forward."""
     return [m for m in layer.modules() if isinstance(m, Bottleneck) and type(m).forward is Bottleneck.forward]
+
+
+def convolutions(layer: nn.Module) -> list[Conv]:
+    """Returns the convolutions of a layer that is nothing else: one, or several in a row."""
+    parts = list(layer) if isinstance(layer, nn.Sequential) else [layer]
+    return [m for m in parts if type(m) is Conv] if all(type(m) is Conv for m in parts) else []
 
 
 class _Named(logging.Filter):
@@ -108,16 +159,17 @@ def printed(layers: dict[int, Any], plain: dict[int, tuple[int, str]]) -> Iterat
 
 
 def canary() -> None:
-    """Compares a bottleneck of Ultralytics with itself, made ours, with attention that changes nothing.
+    """Compares a bottleneck and a convolution of Ultralytics with themselves, made ours, with no attention in them.
 
     Raises:
-        AttentionError: They differ: Ultralytics' bottleneck computes something else than ours does.
+        AttentionError: They differ: Ultralytics' own compute something else than ours do.
     """
     x = torch.linspace(-1, 1, 8 * 6).view(1, 8, 2, 3)
-    for shortcut in (True, False):
-        bottleneck = Bottleneck(8, 8, shortcut).eval()
-        before = bottleneck(x)
-        bottleneck.attn = nn.Identity()
-        bottleneck.__class__ = AttentionBottleneck
-        if not torch.equal(before, bottleneck(x)):
-            raise AttentionError("the bottleneck of this ultralytics is another than the one attention is put into")
+    made: list[tuple[Any, type]] = [(Bottleneck(8, 8, shortcut), AttentionBottleneck) for shortcut in (True, False)]
+    for module, cls in [*made, (Conv(8, 8), AttentionConv)]:
+        kind = f"the {type(module).__name__.lower()}"
+        before = module.eval()(x)
+        module.attn = nn.Identity()
+        module.__class__ = cls
+        if not torch.equal(before, module(x)):
+            raise AttentionError(f"{kind} of this ultralytics is another than the one attention is put into")

@@ -9,12 +9,12 @@ import yolo_attn.nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import ECA
 from yolo_attn.nn.sumnorm import MapSize
-from yolo_attn.upstream.blocks import AttentionBottleneck
+from yolo_attn.upstream.blocks import AttentionBottleneck, AttentionConv
 
 
 def classes() -> list[type]:
     """Returns the classes that a checkpoint with attention may hold."""
-    return [*yolo_attn.nn.modules(), MapSize, AttentionBottleneck]
+    return [*yolo_attn.nn.modules(), MapSize, AttentionBottleneck, AttentionConv]
 
 
 def install() -> None:

@@ -13,7 +13,9 @@ from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.surgery import names, recipe
+from yolo_attn.surgery.check import prepared
 from yolo_attn.upstream import layout
+from yolo_attn.upstream.ownership import has_ours
 from yolo_attn.upstream.rebind import rebind
 
 _original = tasks.yaml_model_load
@@ -23,17 +25,33 @@ _told: set[str] = set()
 @functools.wraps(_original)
 def yaml_model_load(path):
     try:
-        return _original(path)
+        return readable(_original(path))
     except FileNotFoundError:
         name = read(path)
         if name is None:
             raise
     if Path(path).stem != name.stem:
         with contextlib.suppress(FileNotFoundError):
-            return _original(f"{name.stem}.yaml")  # there is a file of that name, written another way
+            return readable(_original(f"{name.stem}.yaml"))  # there is a file of that name, written another way
     model = compose(name)
     model["yaml_file"] = str(path)  # as Ultralytics writes it; errors about a row name it
     _tell(Path(path), name)
+    return model
+
+
+def readable(model: dict) -> dict:
+    """Returns a file's model dict; one with attention in the form that is built, with what was left out said once.
+
+    Raises:
+        AttentionError: It can be no model; the message names file, row and mend.
+    """
+    if not has_ours(model):
+        return model
+    model, lines = prepared(model)
+    for line in lines:
+        if line not in _told:
+            _told.add(line)
+            LOGGER.info(line)
     return model
 
 

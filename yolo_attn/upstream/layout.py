@@ -1,7 +1,6 @@
 """What Ultralytics makes of a model dict: each row's stride, channels and cost, read off a model without data."""
 
 import contextlib
-import copy
 import math
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from ultralytics.nn import tasks
 
-from yolo_attn.errors import AttentionError
+from yolo_attn.errors import AttentionError, brief
+from yolo_attn.surgery.check import prepared
+from yolo_attn.surgery.forms import copied
 from yolo_attn.surgery.places import Layer
 from yolo_attn.upstream import blocks
 
@@ -25,23 +26,23 @@ def load(model: str | Path | dict) -> dict:
         model: The name or path, or a model dict, which is copied.
 
     Raises:
-        AttentionError: There is no such file, or it holds no model.
+        AttentionError: There is no such file, or it holds no model; the message names the row and the mend.
     """
     if isinstance(model, dict):
-        return copy.deepcopy(model)
+        return prepared(model)[0]
     wanted = "a model YAML such as yolo26n.yaml or yolo26n-cbam.yaml, or a checkpoint such as best.pt"
     if Path(model).suffix not in (".yaml", ".yml", ".pt"):
         raise AttentionError(f"'{model}' is no model whose rows can be read; give {wanted}")
     try:
         if Path(model).suffix == ".pt":
-            return copy.deepcopy(tasks.load_checkpoint(model)[0].yaml)
-        return tasks.yaml_model_load(model)
+            return prepared(tasks.load_checkpoint(model)[0].yaml)[0]
+        return prepared(tasks.yaml_model_load(model))[0]
     except FileNotFoundError as error:
         raise AttentionError(f"{error}; give {wanted}") from None
     except (AttentionError, OSError):
         raise
     except Exception as error:  # whatever torch, pickle and YAML make of a file that is damaged or something else
-        raise AttentionError(f"'{model}' cannot be read ({_brief(error)}); give {wanted}") from error
+        raise AttentionError(f"'{model}' cannot be read ({brief(error)}); give {wanted}") from error
 
 
 def scale_of(stem: str) -> str:
@@ -74,7 +75,7 @@ def layers(model: dict, size: int = IMAGE_SIZE, count: bool = False) -> list[Lay
                 last = i == len(built) - 1
                 try:
                     done, x, text = _run(layer, x, text, last)
-                except RuntimeError as error:
+                except Exception as error:
                     where = f"{model.get('yaml_file') or 'model'}, row {i} {layer.type.rpartition('.')[2]}"
                     why = str(error).partition("\n")[0]
                     raise AttentionError(f"{where} cannot run on what it reads, {layer.f}: {why}") from None
@@ -98,7 +99,7 @@ def build(model: dict) -> torch.nn.Sequential:
     Raises:
         AttentionError: Ultralytics cannot build it.
     """
-    model = copy.deepcopy(model)
+    model = copied(model)
     if model.get("scales") and not model.get("scale"):
         model["scale"] = next(iter(model["scales"]))  # as parse_model chooses it, which then warns
     try:
@@ -107,11 +108,7 @@ def build(model: dict) -> torch.nn.Sequential:
         raise
     except Exception as error:  # a row whose numbers or name mean nothing ends in whatever its constructor raises
         name = model.get("yaml_file") or "this model"
-        raise AttentionError(f"ultralytics cannot build {name} ({_brief(error)}); mend its rows") from error
-
-
-def _brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        raise AttentionError(f"ultralytics cannot build {name} ({brief(error)}); mend its rows") from error
 
 
 def _run(layer, x: Any, text: torch.Tensor, last: bool) -> tuple[bool, Any, torch.Tensor]:

@@ -15,73 +15,81 @@ A row such as `[-1, 3, C3_CBAM, [256]]`, attention inside a block, is built as `
 A row's `start` is no option of the operator: what `{start: identity}` asks for is done to the built layer.
 """
 
-import copy
-from collections.abc import Iterable
-from typing import Any
+import functools
+from collections.abc import Mapping
 
 import torch
 from ultralytics.nn import tasks
 from ultralytics.utils import LOGGER
-from ultralytics.utils.ops import make_divisible
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention
 from yolo_attn.registry import AttentionInfo
-from yolo_attn.surgery.hints import hint
-from yolo_attn.surgery.rows import BLOCKS, IDENTITY, read_options, read_start, split_block, write_start
-from yolo_attn.upstream import blocks, oversights
+from yolo_attn.surgery.check import file, prepared, text
+from yolo_attn.surgery.recipe import all_rows
+from yolo_attn.surgery.rows import IDENTITY, read_options, read_start, write_start
+from yolo_attn.upstream import blocks, oversights, ownership
+from yolo_attn.upstream.building import (
+    PROBE,
+    ChannelProbe,
+    build,
+    original,
+    own_scale,
+    probe_channels,
+    probe_scales,
+    width,
+)
+from yolo_attn.upstream.ownership import PREFIX, is_ours
 from yolo_attn.upstream.rebind import rebind
+from yolo_attn.upstream.unknown import refuse_unknown
 
-PREFIX = "yolo_attn."  # no row of anybody else can have such a name
-PROBE = f"{PREFIX}ChannelProbe"
-_original = tasks.parse_model
-
-
-class ChannelProbe(torch.nn.Module):
-    """Stands in an attention row's place and keeps what `parse_model` knows there.
-
-    Its row's arguments are the names of `parse_model`'s own variables, which the parser replaces by their values.
-    """
-
-    ARGUMENTS = ("ch", "f", "width", "max_channels")
-
-    def __init__(self, ch: list[int], f: int, width: float, max_channels: float):
-        super().__init__()
-        self.channels, self.width, self.max_channels = ch[f], width, max_channels
-
-    def scaled(self, channels: int) -> int:
-        """Returns what a channel number of the YAML becomes after width scaling."""
-        return make_divisible(min(channels, self.max_channels) * self.width, 8)
+_original = original
 
 
 def parse_model(d, ch, verbose=True):
     """Builds a model as Ultralytics does, with attention rows understood.
 
     Raises:
-        AttentionError: An attention row cannot be built as its author meant; the message names file, row and mend.
+        AttentionError: A model with attention cannot be built as its author meant; the message names file, row, mend.
     """
-    attention = find_attention(d)
-    rows = [*d["backbone"], *d["head"]]
-    if not attention and not any(split_block(row[2]) for row in rows):
-        return _original(d, ch, verbose)
-    if verbose:
+    lines = ownership.lines(d)
+    ours = ownership.has_ours(d)
+    if ours:
+        d, left_out = prepared(d)
+        lines += left_out
+    refuse_unknown(d)
+    for line in lines if verbose else ():
+        LOGGER.info(line)
+    if ours and verbose:
         oversights.warn(d)
-    texts = [_text(row) for row in rows]
-    d = copy.deepcopy(d)
-    rows = [*d["backbone"], *d["head"]]
-    identity = take_starts(rows, _file(d))
-    inside = blocks.take(rows)
+    return build_with_attention(d, ch, verbose) if ours else _original(d, ch, verbose)
+
+
+def build_with_attention(d: dict, ch: int, verbose: bool) -> tuple[torch.nn.Sequential, list[int]]:
+    """Builds a model dict that is prepared and ours to change.
+
+    Raises:
+        AttentionError: As `parse_model`.
+    """
+    rows = all_rows(d)
+    texts = [text(row) for row in rows]
+    named = {i: f"{file(d)}, row {i} {texts[i]}" for i, row in enumerate(rows) if is_ours(row[2])}
+    attention = find_attention(rows, named)
+    identity = take_starts(rows, named)
+    inside = blocks.take(rows, {i: row for i, row in named.items() if i not in attention})
     probes = probe_channels(d, ch, attention, inside)
+    at_scales = functools.cache(lambda: probe_scales(d, ch, attention))
     for i, info in attention.items():
-        where = f"{_file(d)}, row {i} {texts[i]}: "
+        name, args = rows[i][2:]
+        everywhere = functools.partial(lambda i: [width(at[i], scale) for scale, at in at_scales().items()], i)
         try:
-            options = read_options(info, rows[i][3], probes[i].channels, probes[i].scaled)
+            options = read_options(info, args, width(probes[i], own_scale(d)), everywhere)
             with torch.device("meta"):
                 module = info.cls(probes[i].channels, **options)
         except AttentionError as error:
-            raise AttentionError(f"{where}{error}") from None
-        if verbose and (rows[i][2] != info.name or any(not isinstance(a, dict) for a in rows[i][3])):
+            raise AttentionError(f"{named[i]}: {error}") from None
+        if verbose and (name != info.name or any(not isinstance(a, dict) for a in args)):
             LOGGER.info(f"yolo_attn: row {i} {texts[i]} read as {module.describe()}")
         rows[i][2:] = [PREFIX + info.name, [probes[i].channels, *options.values()]]
     printed = {i: (probes[i].np, probes[i].type) for i in inside}
@@ -90,29 +98,28 @@ def parse_model(d, ch, verbose=True):
             with torch.device("meta"):
                 blocks.put(probes[i], block)
         except AttentionError as error:
-            raise AttentionError(f"{_file(d)}, row {i} {texts[i]}: {error}") from None
+            raise AttentionError(f"{named[i]}: {error}") from None
     with blocks.printed({i: probes[i] for i in inside}, printed):
-        layers, save = _original(d, ch, verbose)
+        layers, save = build(d, ch, verbose)
     for i, block in inside.items():
         blocks.put(layers[i], block)
     start_as_identity(layers, identity, verbose)
     return layers, save
 
 
-def take_starts(rows: list[list], file: str) -> list[int]:
-    """Takes `start` out of every row, in place, and returns the rows that are to start as the identity.
+def take_starts(rows: list[list], named: Mapping[int, str]) -> list[int]:
+    """Takes `start` out of our rows, in place, and returns those that are to start as the identity.
 
     Raises:
         AttentionError: A row asks for another start than there is.
     """
     found = {}
-    for i, row in enumerate(rows):
+    for i, row in named.items():
         try:
-            found[i] = read_start(row)
+            found[i] = read_start(rows[i])
         except AttentionError as error:
-            raise AttentionError(f"{file}, row {i} {_text(row)}: {error}") from None
-        if found[i]:
-            write_start(row, None)
+            raise AttentionError(f"{row}: {error}") from None
+        write_start(rows[i], None)
     return [i for i, start in found.items() if start == IDENTITY]
 
 
@@ -133,53 +140,22 @@ def rows_text(rows: list[int]) -> str:
     return f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows))}"
 
 
-def find_attention(d: dict) -> dict[int, AttentionInfo]:
-    """Returns the operator of each attention row by the row's number, counted from 0 through backbone and head.
+def find_attention(rows: list[list], named: Mapping[int, str]) -> dict[int, AttentionInfo]:
+    """Returns the operator of each of our rows that is attention and nothing else, by the row's number.
 
     Raises:
-        AttentionError: A row's module is unknown to Ultralytics and to us, or an attention row's input is impossible.
+        AttentionError: A row reads several rows.
     """
     found = {}
-    for i, row in enumerate([*d["backbone"], *d["head"]]):
-        f, name = row[0], row[2]
-        if not isinstance(name, str) or name.startswith(("nn.", "torchvision.ops.")):
-            continue
-        if hasattr(tasks, name) and not name.startswith(PREFIX):
-            if registry.find(name) or split_block(name):
-                raise AttentionError(
-                    f"{_file(d)}, row {i} {_text(row)}: ultralytics has its own '{name}', which may be another "
-                    f"operator; write {PREFIX}{_own_name(name)} for this package's"
-                )
-            continue
-        if split_block(name):
-            continue
-        where = f"{_file(d)}, row {i} {_text(row)}: "
+    for i, row in named.items():
+        f, _, name, _ = rows[i]
         info = registry.find(name)
-        if info is None:
-            raise AttentionError(
-                f"{where}unknown module '{name}'{hint(name)}; "
-                f"attention rows are {', '.join(registry.names())}, and inside {', '.join(BLOCKS)}: C3_CBAM and so on"
-            )
         if not isinstance(f, int):
-            raise AttentionError(f"{where}{info.name} takes one input, not a list; write -1 or one row's number")
-        if f >= i or f < -max(i, 1):
-            raise AttentionError(f"{where}input {f} is no earlier row; write -1 or a number from 0 to {i - 1}")
-        found[i] = info
+            own = info.name if info else name
+            raise AttentionError(f"{row}: {own} takes one input, not a list; write -1 or one row's number")
+        if info:
+            found[i] = info
     return found
-
-
-def probe_channels(d: dict, ch: int, attention: dict[int, AttentionInfo], inside: Iterable[int] = ()) -> dict[int, Any]:
-    """Returns a probe for each row in `attention`, holding the channels that arrive there, and the rows of `inside`."""
-    d = copy.deepcopy(d)
-    if d.get("scales") and not d.get("scale"):
-        d["scale"] = next(iter(d["scales"]))  # as parse_model chooses it, which then warns; once is enough
-    rows = [*d["backbone"], *d["head"]]
-    wanted = {*attention, *inside}
-    for i in attention:
-        rows[i][1:] = [1, PROBE, list(ChannelProbe.ARGUMENTS)]
-    with torch.device("meta"):
-        layers, _ = _original({**d, "backbone": rows[: max(wanted) + 1], "head": []}, ch, verbose=False)
-    return {i: layers[i] for i in wanted}
 
 
 def install() -> None:
@@ -210,19 +186,3 @@ def canary() -> None:
     if seen != [8, 16] or save != [0, 1]:
         raise AttentionError(f"the model parser of this ultralytics gave channels {seen} where [8, 16] arrive")
     blocks.canary()
-
-
-def _file(d: dict) -> str:
-    return d.get("yaml_file") or "model"
-
-
-def _own_name(name: str) -> str:
-    return registry.get(name).name if registry.find(name) else name
-
-
-def _text(row: list) -> str:
-    f, n, name, args = row
-    values = ", ".join(
-        "{" + ", ".join(f"{k}: {v}" for k, v in a.items()) + "}" if isinstance(a, dict) else str(a) for a in args
-    )
-    return f"[{f}, {n}, {name}, [{values}]]"

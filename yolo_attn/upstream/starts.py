@@ -12,6 +12,8 @@ from torch import nn
 from ultralytics.utils import LOGGER
 
 from yolo_attn.nn import Attention, Deployed
+from yolo_attn.surgery.forms import normal
+from yolo_attn.surgery.recipe import all_rows
 from yolo_attn.surgery.rows import IDENTITY, PAPER, read_start, write_start
 from yolo_attn.upstream.correspondence import Pairs, difference, fits, operators
 from yolo_attn.upstream.fuse import replace
@@ -41,7 +43,7 @@ class Starts(NamedTuple):
 def reconcile_starts(model: Any, source: nn.Sequential, pairs: Pairs) -> Starts:
     """Decides how each attention row of `model` starts, makes it so, and returns what was decided."""
     deployed = keep_deployed(model.model, source, pairs)
-    rows = [*model.yaml["backbone"], *model.yaml["head"]]
+    rows = all_rows(normal(model.yaml)[0])
     fresh, identity, paper, differing = 0, [], [], {}
     unpaired = sum(len(operators(layer)) for layer in source)  # of the source's attention
     same_output = True
@@ -116,6 +118,6 @@ def keep_deployed(layers: nn.Sequential, source: nn.Sequential, pairs: Pairs) ->
 
 def with_start(rows: dict, i: int, start: str) -> dict:
     """Returns a copy of a model dict whose row `i` says `start`: a model built from it has the same parameters."""
-    rows = copy.deepcopy(rows)
-    write_start([*rows["backbone"], *rows["head"]][i], start)
+    rows, _ = normal(rows)
+    write_start(all_rows(rows)[i], start)
     return rows
