@@ -23,7 +23,7 @@ def insert(model: str | Path | dict, attention: str, at: str | Sequence[str] = n
     Args:
         model: A YAML's name or path, or a model dict, which is not changed.
         attention: The operator's name.
-        at: One place or several: `yolo_attn.surgery.places`.
+        at: One place or several: `yolo_attn.surgery.places`. Numbers are rows of `model`, its attention counted.
         options: The operator's options, and `start`: `identity` or `paper`.
 
     Raises:

@@ -32,7 +32,7 @@ def yaml_model_load(path):
             raise
     if Path(path).stem != name.stem:
         with contextlib.suppress(FileNotFoundError):
-            return _original(f"{name.stem}.yaml")  # there is a file of that name, written another way
+            return readable(_original(f"{name.stem}.yaml"))  # there is a file of that name, written another way
     model = compose(name)
     model["yaml_file"] = str(path)  # as Ultralytics writes it; errors about a row name it
     _tell(Path(path), name)
