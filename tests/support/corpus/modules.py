@@ -9,17 +9,16 @@ def here(family: str, *rows: list, after: tuple[int, ...], name: str) -> dict[st
 
 MODULES = {
     # Attention of other papers.
-    "EMA": Case(v8(["EMA", [256]]), "unknown module 'EMA': EMA is not in this package; it is channel and spatial"),
-    "SimAM": Case(v8(["SimAM", [1e-4]]), "unknown module 'SimAM': SimAM is not in this package"),
-    "ShuffleAttention": Case(v8(["ShuffleAttention", [256, 8]]), "ShuffleAttention is not in this package"),
-    "SKAttention": Case(v8(["SKAttention", [256]]), "unknown module 'SKAttention': SK is not in this package"),
-    "LSKA": Case(v8(["LSKA", [1024, 11]]), "unknown module 'LSKA': LSKA is not in this package"),
-    "MLCA": Case(v8(["MLCA", [256]]), "unknown module 'MLCA': MLCA is not in this package"),
-    "NAMAttention": Case(v8(["NAMAttention", [256]]), "NAM is not in this package; it is channel and spatial"),
+    "CPCA": Case(v8(["CPCA", [256]]), "unknown module 'CPCA': CPCA is not in this package; it is channel and spatial"),
+    "DAttention": Case(v8(["DAttention", [256]]), "unknown module 'DAttention': DAttention is not in this package"),
     "BiLevelRoutingAttention": Case(v8(["BiLevelRoutingAttention", [256]]), "BiFormer is not in this package"),
     "CrissCrossAttention": Case(v8(["CrissCrossAttention", [256]]), "not in this package; it is spatial attention"),
-    "C2f_EMA": Case(v8_blocks("C2f_EMA", True), "unknown module 'C2f_EMA': EMA is not in this package"),
-    "C3_SimAM": Case(v8_blocks("C3_SimAM"), "unknown module 'C3_SimAM': SimAM is not in this package"),
+    "ParNetAttention": Case(v8(["ParNetAttention", [256]]), "ParNetAttention is not in this package"),
+    "MHSA": Case(v8(["MHSA", [256, 14, 14, 4]]), "unknown module 'MHSA': MHSA is not in this package"),
+    "ACmix": Case(v8(["ACmix", [256, 256]]), "unknown module 'ACmix': ACmix is not in this package"),
+    "SEAM": Case(v8(["SEAM", [256, 1, 16]]), "SEAM is not in this package; it is channel attention"),
+    "C2f_CAA": Case(v8_blocks("C2f_CAA", True), "unknown module 'C2f_CAA': CAA is not in this package"),
+    "C3_MHSA": Case(v8_blocks("C3_MHSA"), "unknown module 'C3_MHSA': MHSA is not in this package"),
     # No attention at all, and nothing is suggested.
     "GSConv": Case(v8(["CBAM", []], ["GSConv", [512, 1, 1]]), "unknown module 'GSConv'; attention rows are"),
     "VoVGSCSP": Case(v8(["VoVGSCSP", [256]], ["CBAM", []]), "unknown module 'VoVGSCSP'; attention rows are"),
