@@ -1,22 +1,16 @@
 """The `yolo-attn` command. It only reads what was typed, `yolo-attn COMMAND key=value …`; the work is done elsewhere.
 
 A command is a function here: its name is the subcommand, the first line of its docstring is its help, and what it
-returns is the exit status. Its one parameter is a dataclass of typed keys: `Annotated[type, help, least, most]`, with a
-default unless the key must be given; a `dict` takes every other key. Words without `=` are the keys that must be
-given, in their order; `-o FILE` is `o=FILE`.
+returns is the exit status. Its one parameter is a dataclass of typed keys (`yolo_attn.cli.keys`).
 """
 
-import dataclasses
-import difflib
 import inspect
 import logging
 import os
 import sys
-import types
-import typing
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
+from yolo_attn.cli.keys import choices, keys_of, read_options
 from yolo_attn.errors import AttentionError
 from yolo_attn.export.options import ExportOptions
 from yolo_attn.live.options import LiveOptions
@@ -168,7 +162,7 @@ def read(arguments: list[str]) -> tuple:
     name, *words = _joined(arguments) or ["help"]
     name = {"h": "help", "v": "version"}.get(name, name)
     if name not in COMMANDS:
-        raise AttentionError(f"yolo-attn has no command '{name}'{_choices(name, COMMANDS)}")
+        raise AttentionError(f"yolo-attn has no command '{name}'{choices(name, COMMANDS)}")
     command = COMMANDS[name]
     if {"-h", "--help"} & set(arguments[1:]) or words == ["help"]:
         return lambda: explain(name), *()
@@ -192,95 +186,6 @@ def explain(name: str) -> int:
     return 0
 
 
-class Key(NamedTuple):
-    """One key of a command, as its options' dataclass describes it."""
-
-    name: str
-    type: Any
-    default: Any
-    help: str
-    bounds: tuple[float, ...]
-
-    @property
-    def required(self) -> bool:
-        return self.default is dataclasses.MISSING and not self.takes_the_rest
-
-    @property
-    def takes_the_rest(self) -> bool:
-        return typing.get_origin(self.type) is dict
-
-    @property
-    def kind(self) -> str:
-        """The type in words."""
-        what = {int: "a whole number", float: "a number", bool: "True or False", list[int]: "whole numbers"}
-        said = what.get(self.type, "key=value ..." if self.takes_the_rest else "text")
-        return f"{said} from {self.bounds[0]} to {self.bounds[1]}" if self.bounds else said
-
-    def read(self, text: str) -> Any:
-        """Returns the value that `text` says.
-
-        Raises:
-            AttentionError: It is of another type, or out of bounds.
-        """
-        try:
-            if self.type is bool:
-                return {"true": True, "false": False}[text.lower()]
-            if self.type == list[int]:
-                return [self._number(int, part) for part in text.strip("[]").split(",")]
-            return self._number(self.type, text) if self.type in (int, float) else text
-        except (KeyError, ValueError):
-            raise AttentionError(f"{self.name} must be {self.kind}, got '{text}'") from None
-
-    def _number(self, kind: type, text: str) -> float:
-        least, most = self.bounds
-        if not least <= (number := kind(text)) <= most:
-            raise ValueError
-        return number
-
-
-def keys_of(options: type) -> list[Key]:
-    """Returns the keys that an options' dataclass describes."""
-    hints, found = typing.get_type_hints(options, include_extras=True), []
-    for field in dataclasses.fields(options):
-        kind, help, *bounds = typing.get_args(hints[field.name])
-        if isinstance(kind, types.UnionType):  # `int | None`: nothing typed is None
-            kind = next(one for one in typing.get_args(kind) if one is not type(None))
-        found.append(Key(field.name, kind, field.default, help, tuple(bounds)))
-    return found
-
-
-def read_options(command: str, options: type, words: list[str]) -> Any:
-    """Returns the dataclass `options` of what the words of a command say. Leading dashes do not matter, as with `yolo`.
-
-    Raises:
-        AttentionError: A key is unknown, missing or there twice, or a value does not fit.
-    """
-    rest = next((key for key in keys_of(options) if key.takes_the_rest), None)
-    known = {key.name: key for key in keys_of(options) if key is not rest}
-    required = [key for key in known.values() if key.required]
-    said: dict[str, str] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals and key not in known:
-            unsaid = [one.name for one in known.values() if one.name not in said]
-            if next((one for one in required if one.name not in said), None):
-                key, equals, value = unsaid[0], "=", word
-            elif unsaid and not difflib.get_close_matches(key, known, n=1):
-                raise AttentionError(f"'yolo-attn {command}' needs a key for '{word}': write {unsaid[0]}={word}")
-        if key not in known and rest is None:
-            raise AttentionError(f"'yolo-attn {command}' has no key '{key}'{_choices(key, known)}")
-        if not equals or not value:
-            raise AttentionError(f"'yolo-attn {command}' needs a value for '{key}': write {key}=...")
-        if key in said:
-            raise AttentionError(f"'yolo-attn {command}' has {key}= twice, '{said[key]}' and '{value}': write one")
-        said[key] = value
-    if missing := [key.name for key in required if key.name not in said]:
-        raise AttentionError(f"'yolo-attn {command}' also needs {', '.join(f'{name}=...' for name in missing)}")
-    values = {name: known[name].read(text) for name, text in said.items() if name in known}
-    others = {name: text for name, text in said.items() if name not in known}
-    return options(**values, **({rest.name: others} if rest else {}))
-
-
 def _joined(arguments: list[str]) -> list[str]:
     """Returns the words without leading dashes, `-o my.yaml` as the one word `o=my.yaml`."""
     words: list[str] = []
@@ -299,14 +204,3 @@ def _yaml_value(name: str, text: str) -> object:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         raise AttentionError(f"'{name}={text}' is no value: write {name}=8 or {name}=true") from None
-
-
-def _choices(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f", did you mean '{nearest[0]}'?" if nearest else ""
-    return f"{hint}; it takes {', '.join(known)}" if known else f"{hint}; it takes none"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
