@@ -9,8 +9,8 @@ from yolo_attn.surgery.rows import BLOCKS
 def hint(name: str) -> str:
     """Returns what to say behind a module's name that nobody knows, or nothing.
 
-    It may be an operator that is not here, by itself or in a block (`C2f_MHSA`); torch's, which wants `nn.` in front; or
-    one of ours, misspelt, by itself or in a block (`C2f_CBMA`).
+    It may be an operator that is not here, by itself or in a block (`C2f_MHSA`); torch's, which wants `nn.`; or one
+    of ours, misspelt, by itself or in a block (`C2f_CBMA`).
     """
     words = name.split("_")
     for i in range(len(words)):
