@@ -48,7 +48,7 @@ def hint(name: str) -> str:
 
 
 def not_here(name: str) -> str:
-    """Returns `: SimAM is not in this package; …` and what is nearest in kind, or nothing where that is not known."""
+    """Returns `: MHSA is not in this package; …` and what is nearest in kind, or nothing where that is not known."""
     for other in OTHERS:
         if _key(name) in map(_key, (other.name, *other.aliases)):
             kind = f"it is {other.kind} attention, nearest in kind: {', '.join(other.nearest)}"

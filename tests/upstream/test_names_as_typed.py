@@ -73,11 +73,11 @@ def test_words_in_another_order_get_the_right_name(typed, written):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("yolov8n-simam", "names no model: SimAM is not in this package; it is channel and spatial attention, nearest"),
-        ("yolo11s_shuffle_attention_P5", "names no model: ShuffleAttention is not in this package"),
-        ("yolov8n-seg-EMA", "names no model: EMA is not in this package"),
+        ("yolov8n-cpca", "names no model: CPCA is not in this package; it is channel and spatial attention, nearest"),
+        ("yolo11s_focal_modulation_P5", "names no model: FocalModulation is not in this package"),
+        ("yolov8n-seg-CAA", "names no model: CAA is not in this package"),
         ("yolov8n-criss-cross", "names no model: CrissCrossAttention is not in this package"),
-        ("yolov8n-cbam-simam", "'simam' is no place and no attention: SimAM is not in this package"),
+        ("yolov8n-cbam-acmix", "'acmix' is no place and no attention: ACmix is not in this package"),
         ("yolov8n_cbma_P5", "names no model: 'cbma' is no attention, did you mean 'CBAM'"),
         ("yolov8n-cbam-ecaa", "'ecaa' is no place and no attention, did you mean 'ECA'"),
         ("yolov8n-cbam-in", "'in' needs a place or a row behind it"),
@@ -92,7 +92,7 @@ def test_what_is_no_name_is_one_line_with_the_mend(typed, said):
 
 @pytest.mark.parametrize(
     "typed",
-    ["yolov8-world_v2", "yolo_nas_s", "yolov8n_custom", "yolov8n-ghost-v2", "se_resnet50", "nobody_cbam", "simam",
+    ["yolov8-world_v2", "yolo_nas_s", "yolov8n_custom", "yolov8n-ghost-v2", "se_resnet50", "nobody_cbam", "acmix",
      "coco8-cbam", "mobile_sam", "yolov8n-gsconv", "cbam", "eca_data"],
 )  # fmt: skip
 def test_other_names_are_upstreams(typed):

@@ -11,13 +11,10 @@ from yolo_attn.errors import AttentionError
     [
         ("Upsample", "unknown module 'Upsample', did you mean 'nn.Upsample'?"),
         ("MaxPool2d", "unknown module 'MaxPool2d', did you mean 'nn.MaxPool2d'?"),
-        (
-            "SimAM",
-            "unknown module 'SimAM': SimAM is not in this package; it is channel and spatial attention, nearest in",
-        ),
-        ("EMA_attention", "unknown module 'EMA_attention': EMA is not in this package"),
-        ("C2f_EMA", "unknown module 'C2f_EMA': EMA is not in this package"),
-        ("C3k2_Faster_SK", "unknown module 'C3k2_Faster_SK': SK is not in this package"),
+        ("ACmix", "unknown module 'ACmix': ACmix is not in this package; it is spatial attention, nearest in kind"),
+        ("CSRA", "unknown module 'CSRA': ResidualAttention is not in this package"),
+        ("C2f_CAA", "unknown module 'C2f_CAA': CAA is not in this package"),
+        ("C3k2_Faster_CPCA", "unknown module 'C3k2_Faster_CPCA': CPCA is not in this package"),
         ("MultiheadAttention", "unknown module 'MultiheadAttention': MHSA is not in this package"),
         ("CBMA", "unknown module 'CBMA', did you mean 'CBAM'?"),
         ("C3_CBMA", "unknown module 'C3_CBMA', did you mean 'C3_CBAM'?"),
