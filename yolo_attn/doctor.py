@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import yolo_attn
 from yolo_attn import boot
+from yolo_attn.errors import brief
 
 OK, NOTE, OFF = "✅", "⚠️", "❌"
 PACKAGES = {  # the module's name, and the name of its distribution without variants such as -gpu or -headless
@@ -73,7 +74,7 @@ def checks() -> Iterator[Check]:
         try:
             yield from function()
         except Exception as error:
-            yield Check(OFF, function.__name__.strip("_"), f"this check failed with {_brief(error)}")
+            yield Check(OFF, function.__name__.strip("_"), f"this check failed with {brief(error)}")
 
 
 def requirements() -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _packages() -> Iterator[Check]:
         needed = requirements()
     except ImportError as error:  # no metadata (a bare copy of the sources), or no `packaging` to read it with
         needed = {}
-        yield Check(OFF, "requirements", f"unknown ({_brief(error)}): pip install -U packaging, and install yolo_attn")
+        yield Check(OFF, "requirements", f"unknown ({brief(error)}): pip install -U packaging, and install yolo_attn")
     for name, distribution in PACKAGES.items():
         variants = (r for n, r in needed.items() if n == distribution or n.startswith(f"{distribution}-"))
         yield _package(name, next(variants, None), distribution)
@@ -110,7 +111,7 @@ def _package(name: str, requirement: Any, distribution: str) -> Check:
     if isinstance(module, ModuleNotFoundError) and module.name == name:
         return Check(OFF, label, f"is not installed: {mend}")
     if isinstance(module, Exception):
-        return Check(OFF, label, f"does not import ({_brief(module)}): {mend}")
+        return Check(OFF, label, f"does not import ({brief(module)}): {mend}")
     version = getattr(module, "__version__", "?")  # the empty folder of a removed package imports, too
     if version == "?" or (requirement and not requirement.specifier.contains(version, prereleases=True)):
         return Check(OFF, label, f"{version} is not supported: {mend}")
@@ -145,7 +146,7 @@ def _patches() -> Iterator[Check]:
     elif why:
         yield Check(OFF, "patches", why)
     elif failed:
-        yield Check(OFF, "patches", f"are not installed; ultralytics does not import ({_brief(failed)}), see above")
+        yield Check(OFF, "patches", f"are not installed; ultralytics does not import ({brief(failed)}), see above")
     else:
         yield Check(OFF, "patches", f"are not installed in this Python: {_mend_hook()}")
 
@@ -259,7 +260,3 @@ def _mend_hook() -> str:
         return f"install yolo_attn into {sys.prefix}"
     present = any(file.name == "yolo_attn.pth" and Path(str(file.locate())).is_file() for file in files)
     return f"{'' if present else 'its start-up file yolo_attn.pth is missing; '}reinstall yolo_attn into {sys.prefix}"
-
-
-def _brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

@@ -165,7 +165,7 @@ def read(arguments: list[str]) -> tuple:
         raise AttentionError(f"yolo-attn has no command '{name}'{choices(name, COMMANDS)}")
     command = COMMANDS[name]
     if {"-h", "--help"} & set(arguments[1:]) or words == ["help"]:
-        return lambda: explain(name), *()
+        return (lambda: explain(name),)
     parameter = next(iter(inspect.signature(command).parameters.values()), None)
     if parameter is None:
         if words:

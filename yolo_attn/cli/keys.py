@@ -85,7 +85,7 @@ def read_options(command: str, options: type, words: list[str]) -> Any:
         key, equals, value = word.partition("=")
         if not equals and key not in known:
             unsaid = [one.name for one in known.values() if one.name not in said]
-            if next((one for one in required if one.name not in said), None):
+            if any(one.name not in said for one in required):
                 key, equals, value = unsaid[0], "=", word
             elif unsaid and not difflib.get_close_matches(key, known, n=1):
                 raise AttentionError(f"'yolo-attn {command}' needs a key for '{word}': write {unsaid[0]}={word}")

@@ -5,16 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from yolo_attn.surgery.places import Layer
-from yolo_attn.surgery.recipe import all_rows, sources
+from yolo_attn.surgery.recipe import all_rows, numbers, sources
 
 From = int | list[int]
 Layers = Callable[[dict], Sequence[Layer]]  # what Ultralytics makes of each row of a model dict before the last
 TEXT = "ImagePoolingAttn"  # its output is a text, which reaches later rows beside their `from`
-
-
-def numbers(row: list) -> list[int]:
-    """Returns what a row says it reads, as written, as a list."""
-    return row[0] if isinstance(row[0], list) else [row[0]]
 
 
 class Network:

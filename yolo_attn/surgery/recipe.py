@@ -138,10 +138,14 @@ def all_rows(model: dict) -> list:
     return [*model["backbone"], *model["head"]]
 
 
+def numbers(row: list) -> list[int]:
+    """Returns what a row says it reads, as written, as a list."""
+    return row[0] if isinstance(row[0], list) else [row[0]]
+
+
 def sources(rows: Sequence[list], i: int) -> list[int]:
     """Returns the numbers of the rows that row `i` reads; -1 is the network's input."""
-    f = rows[i][0]
-    return [x if x >= 0 else i + x for x in (f if isinstance(f, list) else [f])]
+    return [x if x >= 0 else i + x for x in numbers(rows[i])]
 
 
 def _check(name: str, options: Mapping) -> None:

@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from yolo_attn.surgery.network import From, Network, numbers
+from yolo_attn.surgery.network import From, Network
 from yolo_attn.surgery.origin import Origin, kind
-from yolo_attn.surgery.recipe import sources, written
+from yolo_attn.surgery.recipe import numbers, sources, written
 
 
 class Shift(NamedTuple):

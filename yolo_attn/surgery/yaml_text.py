@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import yaml
 
-from yolo_attn import registry
 from yolo_attn.surgery.places import Layer
-from yolo_attn.surgery.rows import split_block
+from yolo_attn.surgery.rows import is_attention
 
 
 def render(model: dict, layers: Sequence[Layer], heading: str) -> str:
@@ -31,7 +30,7 @@ def render(model: dict, layers: Sequence[Layer], heading: str) -> str:
 
 def _note(row: list, number: int, layer: Sequence[Layer]) -> str:
     level = "".join(f" {one.level}/{one.stride}" for one in layer if one.stride)
-    return f"{number}{level}{' attention' if registry.find(row[2]) or split_block(row[2]) else ''}"
+    return f"{number}{level}{' attention' if is_attention(row[2]) else ''}"
 
 
 def _flow(value) -> str:

@@ -10,10 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from ultralytics.nn import tasks
 
 from yolo_attn.errors import AttentionError, brief
-from yolo_attn.surgery.check import prepared
+from yolo_attn.surgery.check import file, prepared
 from yolo_attn.surgery.forms import copied
 from yolo_attn.surgery.places import Layer
 from yolo_attn.upstream import blocks
+from yolo_attn.upstream.building import own_scale
 
 IMAGE_SIZE = 256
 TEXTS, TEXT_SIZE = 80, 512  # what models that also read text are given: so many vectors of so many numbers
@@ -76,7 +77,7 @@ def layers(model: dict, size: int = IMAGE_SIZE, count: bool = False) -> list[Lay
                 try:
                     done, x, text = _run(layer, x, text, last)
                 except Exception as error:
-                    where = f"{model.get('yaml_file') or 'model'}, row {i} {layer.type.rpartition('.')[2]}"
+                    where = f"{file(model)}, row {i} {layer.type.rpartition('.')[2]}"
                     why = str(error).partition("\n")[0]
                     raise AttentionError(f"{where} cannot run on what it reads, {layer.f}: {why}") from None
             outputs.append(x)
@@ -100,8 +101,8 @@ def build(model: dict) -> torch.nn.Sequential:
         AttentionError: Ultralytics cannot build it.
     """
     model = copied(model)
-    if model.get("scales") and not model.get("scale"):
-        model["scale"] = next(iter(model["scales"]))  # as parse_model chooses it, which then warns
+    if model.get("scales"):
+        model["scale"] = own_scale(model)  # parse_model warns where it chooses by itself
     try:
         return tasks.parse_model(model, ch=model.get("channels", 3), verbose=False)[0].eval()
     except AttentionError:

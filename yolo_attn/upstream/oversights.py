@@ -6,6 +6,7 @@ from pathlib import Path
 from ultralytics.utils import LOGGER, ROOT, YAML
 
 from yolo_attn.surgery import origin, wiring
+from yolo_attn.surgery.check import file
 from yolo_attn.surgery.origin import Bases
 from yolo_attn.upstream import layout
 
@@ -18,18 +19,17 @@ def bases() -> Bases:
 
 def lines(model: dict) -> list[str]:
     """Returns a line for each row that is not wired as its author probably meant, with the mend."""
-    file = Path(model.get("yaml_file") or "my.yaml").name
+    name = Path(model.get("yaml_file") or "my.yaml").name
     return [
-        wiring.text(model, finding) + (f" (yolo-attn fix {file} -o mended.yaml)" if finding.reads else "")
+        wiring.text(model, finding) + (f" (yolo-attn fix {name} -o mended.yaml)" if finding.reads else "")
         for finding in wiring.find(model, bases, layout.layers)
     ]
 
 
 def warn(model: dict) -> None:
     """Warns of each row that is not wired as its author probably meant; models without attention are not looked at."""
-    file = model.get("yaml_file") or "model"
     for line in lines(model):
-        LOGGER.warning(f"yolo_attn: {file}, {line}")
+        LOGGER.warning(f"yolo_attn: {file(model)}, {line}")
 
 
 def fix(model: dict) -> tuple[dict, list[str]]:

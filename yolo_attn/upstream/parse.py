@@ -34,17 +34,15 @@ from yolo_attn.upstream.building import (
     PROBE,
     ChannelProbe,
     build,
-    original,
     own_scale,
     probe_channels,
     probe_scales,
     width,
 )
+from yolo_attn.upstream.building import original as _original
 from yolo_attn.upstream.ownership import PREFIX, is_ours
 from yolo_attn.upstream.rebind import rebind
 from yolo_attn.upstream.unknown import refuse_unknown
-
-_original = original
 
 
 def parse_model(d, ch, verbose=True):

@@ -5,9 +5,8 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-from yolo_attn.surgery.rows import split_block
+from yolo_attn.surgery.rows import is_attention
 from yolo_attn.upstream import compose, layout
 
 BASE = re.compile(r"(yolo(?:e-)?v?\d+|rtdetr)([nslmx]?)")  # in a file's name: the family and the scale's letter
@@ -81,4 +80,4 @@ def has_attention(file: Path) -> bool:
         return False
     rows = layout.load(file)
     names = [row[2] for row in (*rows["backbone"], *rows["head"])]
-    return any(isinstance(name, str) and (registry.find(name) or split_block(name)) for name in names)
+    return any(map(is_attention, names))

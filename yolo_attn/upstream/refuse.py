@@ -10,15 +10,14 @@ def install(reason: AttentionError) -> None:
     global _original
     from ultralytics.nn import tasks
 
-    from yolo_attn import registry
-    from yolo_attn.surgery.rows import split_block
+    from yolo_attn.surgery.rows import is_attention
     from yolo_attn.upstream.rebind import rebind
 
     original = tasks.parse_model
 
     def parse_model(d, *args, **kwargs):
         names = [row[2] for row in [*d["backbone"], *d["head"]] if isinstance(row[2], str)]
-        if any(not hasattr(tasks, name) and (registry.find(name) or split_block(name)) for name in names):
+        if any(not hasattr(tasks, name) and is_attention(name) for name in names):
             raise reason
         return original(d, *args, **kwargs)
 

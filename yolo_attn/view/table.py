@@ -2,11 +2,10 @@
 
 from typing import NamedTuple
 
-from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.surgery import recipe
 from yolo_attn.surgery.places import Layer
-from yolo_attn.surgery.rows import split_block
+from yolo_attn.surgery.rows import is_attention
 from yolo_attn.upstream import layout, oversights
 
 _HEADING = f"{'row':>5}  {'from':>14}  {'n':>2}  {'module':<24}{'level/stride':<14}" + (
@@ -29,10 +28,7 @@ def lines(model: dict, size: int = 640) -> list[Line]:
     """Returns every row of a model dict with its cost at an image of `size`."""
     rows = recipe.all_rows(model)
     layers = layout.layers(model, size, count=True)
-    return [
-        Line(i, row, layer, bool(registry.find(row[2]) or split_block(row[2])))
-        for i, (row, layer) in enumerate(zip(rows, layers, strict=True))
-    ]
+    return [Line(i, row, layer, is_attention(row[2])) for i, (row, layer) in enumerate(zip(rows, layers, strict=True))]
 
 
 def text(model: str | dict, size: int = 640) -> str:
