@@ -15,7 +15,8 @@ import pytest
 import torch
 from ultralytics import YOLO
 
-from tests.support.tiny import detector, image, sensitive, written
+from tests.support.sensitive import sensitive
+from tests.support.tiny import detector, image, written
 from yolo_attn import registry
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 import yaml
-from torch import nn
 from ultralytics.nn import tasks
 
 TINY = {
@@ -35,28 +34,6 @@ def detector(*attention: tuple[int, str | list], nc: int = 3, widths: tuple[int,
 
 def build(rows: dict) -> tasks.DetectionModel:
     return tasks.DetectionModel(copy.deepcopy(rows), verbose=False)
-
-
-def sensitive(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Draws every weight and every statistic of `model`, so that its output hangs on each of them; in evaluation."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw(tensor: torch.Tensor, low: float, high: float) -> None:
-        tensor.copy_(torch.rand(tensor.shape, generator=generator) * (high - low) + low)
-
-    with torch.no_grad():
-        for module in model.modules():
-            for name, parameter in module.named_parameters(recurse=False):
-                if parameter.dim() > 1 and "dfl" not in name:
-                    scale = (3 / parameter[0].numel()) ** 0.5
-                    draw(parameter, -scale, scale)
-                elif parameter.requires_grad:
-                    draw(parameter, -0.3, 0.3)
-            if isinstance(module, nn.BatchNorm2d):
-                draw(module.weight, 0.5, 1.5)
-                draw(module.running_mean, -0.5, 0.5)
-                draw(module.running_var, 0.5, 2)
-    return model.eval()
 
 
 def image(seed: int = 0, size: int = 64) -> torch.Tensor:

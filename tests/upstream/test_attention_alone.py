@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from ultralytics import YOLO
 
-from tests.support.tiny import TINY, detector, sensitive, written
+from tests.support.sensitive import sensitive
+from tests.support.tiny import TINY, detector, written
 from yolo_attn.nn import Attention
 
 BESIDE = detector((0, ["CBAM", [{"reduction": 4}]]), (1, "ECA"), nc=4)

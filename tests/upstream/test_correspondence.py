@@ -10,7 +10,8 @@ from torch import nn
 from ultralytics.nn import tasks
 from ultralytics.utils.torch_utils import intersect_dicts
 
-from tests.support.tiny import build, sensitive
+from tests.support.sensitive import sensitive
+from tests.support.tiny import build
 from yolo_attn import registry
 from yolo_attn.surgery import recipe
 from yolo_attn.surgery.alignment import best_alignment

@@ -10,7 +10,8 @@ from ultralytics.nn import tasks
 from ultralytics.nn.modules.conv import Conv2
 
 from tests.support.operators import CASES, IDS
-from tests.support.tiny import TINY, build, detector, image, sensitive, written
+from tests.support.sensitive import sensitive
+from tests.support.tiny import TINY, build, detector, image, written
 from yolo_attn.export.parity import error
 from yolo_attn.nn import Attention, Deployed
 from yolo_attn.surgery import recipe
@@ -58,8 +59,12 @@ def test_the_fold_is_undone_to_the_same_function(base):
 
 
 def test_a_second_convolution_that_was_added_comes_back():
-    model = tasks.BaseModel()
-    model.model = nn.Sequential(sensitive(Conv2(4, 4)))
+    model, block = tasks.BaseModel(), Conv2(4, 4).eval()
+    for tensor in (block.bn.running_mean, block.bn.bias):
+        nn.init.normal_(tensor)
+    for tensor in (block.bn.running_var, block.bn.weight):
+        nn.init.uniform_(tensor, 0.5, 2)
+    model.model = nn.Sequential(block)
     x, keys = torch.randn(1, 4, 5, 5), set(model.state_dict())
     want = model.model(x)
     undone = unfused(model.fuse(verbose=False))
@@ -117,7 +122,7 @@ def test_attention_inside_blocks_goes_on_in_its_deploy_form(log):
 
 def test_a_fused_model_that_loads_stays_fused():
     rows = detector((1, "SE"))
-    source, model = (sensitive(build(rows), seed).fuse(verbose=False) for seed in (0, 1))
+    source, model = (sensitive(build(rows), seed=seed).fuse(verbose=False) for seed in (0, 1))
     model.load(source, verbose=False)
     assert_same_output(model, source)
     model.load(sensitive(build(rows), seed=2), verbose=False)

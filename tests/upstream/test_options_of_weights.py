@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from tests.support.operators import CASES, IDS
-from tests.support.tiny import build, detector, image, sensitive
+from tests.support.sensitive import sensitive
+from tests.support.tiny import build, detector, image
 from yolo_attn import registry
 from yolo_attn.upstream.correspondence import difference, fits
 

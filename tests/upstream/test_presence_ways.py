@@ -12,7 +12,8 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn import tasks
 from ultralytics.nn.distill_model import DistillationModel
 
-from tests.support.tiny import TINY, build, detector, sensitive, written
+from tests.support.sensitive import sensitive
+from tests.support.tiny import TINY, build, detector, written
 from yolo_attn.nn import EncNet
 from yolo_attn.upstream import presence
 

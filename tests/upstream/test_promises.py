@@ -9,7 +9,8 @@ import torch
 from ultralytics import YOLO
 from ultralytics.nn import tasks
 
-from tests.support.tiny import build, image, sensitive, written
+from tests.support.sensitive import sensitive
+from tests.support.tiny import build, image, written
 from yolo_attn.surgery import recipe
 from yolo_attn.surgery.rows import write_start
 from yolo_attn.upstream.provenance import misfit

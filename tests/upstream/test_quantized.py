@@ -5,7 +5,8 @@ import copy
 import torch
 from torch import nn
 
-from tests.support.tiny import build, detector, sensitive
+from tests.support.sensitive import sensitive
+from tests.support.tiny import build, detector
 from yolo_attn.nn import Attention, Deployed
 
 
