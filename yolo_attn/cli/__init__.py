@@ -15,7 +15,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.export.options import ExportOptions
 from yolo_attn.live.options import LiveOptions
 from yolo_attn.surgery.options import AddOptions, RewriteOptions
-from yolo_attn.view.options import ShowOptions
+from yolo_attn.view.options import ListOptions, ShowOptions
 
 BROKEN_PIPE, INTERRUPTED = 141, 130  # what a shell reports of a program that the signal ends
 
@@ -36,7 +36,8 @@ def remove(options: RewriteOptions) -> int:
     """Takes all attention out of a model YAML: yolo-attn remove my.yaml -o base.yaml"""
     from yolo_attn import insertion
 
-    model = insertion.remove(options.model)
+    model, lost = insertion.without_attention(options.model)
+    print("".join(f"WARNING ⚠️ {line}\n" for line in lost), file=sys.stderr, end="")
     print(insertion.save(model, options.o, f"{options.model} without attention", options.exist_ok), end="")
     return 0
 
@@ -61,6 +62,14 @@ def show(options: ShowOptions) -> int:
 
         drawing.write(options.model, options.o, options.exist_ok)
         print(f"\ndrawn: {options.o}")
+    return 0
+
+
+def list_(options: ListOptions) -> int:
+    """Prints the operators that there are: yolo-attn list kind=channel"""
+    from yolo_attn.view import operators
+
+    print(operators.text(options.kind))
     return 0
 
 
@@ -114,6 +123,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "remove": remove,
     "fix": fix,
     "show": show,
+    "list": list_,
     "export": export,
     "live": live,
     "doctor": doctor,

@@ -1,4 +1,4 @@
-"""The keys of `yolo-attn show`, each with its type, what it is, and its bounds."""
+"""The keys of `yolo-attn show` and `list`, each with its type, what it is, and its bounds."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,3 +12,10 @@ class ShowOptions:
     o: Annotated[str, "a drawing beside the table: my.svg, my.png or my.pdf"] = ""
     imgsz: Annotated[int, "the image's side in pixels", 32, 8192] = 640
     exist_ok: Annotated[bool, "write over a drawing that is there"] = False
+
+
+@dataclass
+class ListOptions:
+    """What `yolo-attn list` is told."""
+
+    kind: Annotated[str, "operators of one kind alone: channel, spatial, …"] = ""
