@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ultralytics.utils import LOGGER
+
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.export.staging import beside
 from yolo_attn.surgery import names, recipe
+from yolo_attn.surgery.check import file
 from yolo_attn.surgery.yaml_text import render
 from yolo_attn.upstream import layout, oversights
 from yolo_attn.upstream.compose import compose
@@ -22,7 +25,7 @@ def insert(model: str | Path | dict, attention: str, at: str | Sequence[str] = n
 
     Args:
         model: A YAML's name or path, or a model dict, which is not changed.
-        attention: The operator's name.
+        attention: The operator's name, with options in one word as in model names, `cbam.r8`, or without.
         at: One place or several: `yolo_attn.surgery.places`. Numbers are rows of `model`, its attention counted.
         options: The operator's options, and `start`: `identity` or `paper`.
 
@@ -30,12 +33,37 @@ def insert(model: str | Path | dict, attention: str, at: str | Sequence[str] = n
         AttentionError: The operator, an option or a place is unknown, or the model has no such place.
     """
     loaded = layout.load(model)
-    return recipe.insert(loaded, attention, at, layout.layers(loaded), options)
+    inserted = recipe.insert(loaded, attention, at, layout.layers(loaded), options)
+    if recipe.replaced(inserted):  # a block may keep the channels at one scale and change them at another
+        for scale in loaded.get("scales") or ():
+            scaled = {**loaded, "scale": scale}
+            try:
+                recipe.insert(scaled, attention, at, layout.layers(scaled), options)
+            except AttentionError as error:
+                raise AttentionError(f"at scale {scale} {error}") from None
+    return inserted
 
 
 def remove(model: str | Path | dict) -> dict:
-    """Returns the model dict of `model` without any attention of this package: the base it was made from."""
-    return recipe.remove(layout.load(model))
+    """Returns the model dict of `model` without any attention of this package: the base it was made from.
+
+    A block that attention stands instead of cannot be brought back; a warning says which.
+    """
+    removed, lost = without_attention(model)
+    for line in lost:
+        LOGGER.warning(f"yolo_attn: {line}")
+    return removed
+
+
+def without_attention(model: str | Path | dict) -> tuple[dict, list[str]]:
+    """Returns what `remove` does, and a line for each block that cannot be brought back."""
+    loaded = layout.load(model)
+    lost = [
+        f"{file(loaded)}, row {i} {recipe.all_rows(loaded)[i][2]} stands instead of {block}, which cannot be brought "
+        "back: there is nothing in its place"
+        for i, block in recipe.replaced(loaded).items()
+    ]
+    return recipe.remove(loaded), lost
 
 
 def fix(model: str | Path | dict) -> tuple[dict, list[str]]:

@@ -9,8 +9,8 @@ class AddOptions:
     """What `yolo-attn add` is told."""
 
     model: Annotated[str, "a model YAML's name or path, or a checkpoint"]
-    attention: Annotated[str, "the operator: cbam, eca, …"]
-    at: Annotated[str, "the places, joined by commas: backbone, neck, head, P5, in:backbone, after:9, …"] = "backbone"
+    attention: Annotated[str, "the operator: cbam, eca.k5, …"]
+    at: Annotated[str, "the places, joined by commas: backbone, head, P5, in:neck, after:9, instead:c2psa"] = "backbone"
     o: Annotated[str, "the YAML file to write; printed without it"] = ""
     exist_ok: Annotated[bool, "write over a file that is there"] = False
     options: Annotated[dict[str, str], "the operator's own, such as reduction=8, and start=identity or start=paper"] = (

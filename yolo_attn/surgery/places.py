@@ -10,6 +10,7 @@
 | `sppf` | after the spatial pyramid pooling |
 | `after:9` | after row 9 of the model that is handed in, attention that it has already counted |
 | `in:backbone`, `in:neck-P4`, `in:9` | inside the bottlenecks of these blocks, before their residual sum |
+| `instead:c2psa`, `instead:9` | in place of the blocks of that name, or of row 9, if they keep channels and stride |
 
 Pure functions on model dicts; what Ultralytics makes of each row comes in as `Layer`s.
 """
@@ -24,7 +25,8 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.surgery.rows import BLOCKS, split_block
 
 PARTS = ("backbone", "neck", "head")
-PLACES = (*PARTS, "stages", "sppf", "P2", "P3", "P4", "P5", "P6", "after", "in")  # the words that places begin with
+# The words that places begin with.
+PLACES = (*PARTS, "stages", "sppf", "P2", "P3", "P4", "P5", "P6", "after", "in", "instead")
 POOLING = {"SPP", "SPPF", "SPPELAN"}
 # What follows a stage's block, or branches off it, and is no block itself.
 NO_BLOCK = {*POOLING, "C2PSA", "PSA", "C2fPSA", "AIFI", "CBLinear", "ImagePoolingAttn"} | {
@@ -59,7 +61,7 @@ class Layer:
 
 
 class Step(NamedTuple):
-    """One attention to be put `after` row `row`, `in` its bottlenecks, or between it and the `head`."""
+    """One attention: `after` row `row`, `in` its bottlenecks, `instead` of it, or between it and the `head`."""
 
     how: str
     row: int
@@ -97,6 +99,8 @@ class _Finder:
 
     def find(self, word: str) -> list[Step]:
         """Returns the steps that one word means."""
+        if match := re.fullmatch(r"instead[-:]?(.+)", word, re.IGNORECASE):
+            return [Step("instead", self._replaceable(row, word)) for row in self._named(match[1], word)]
         if match := re.fullmatch(r"in[-:]?(.+)", word, re.IGNORECASE):
             return [Step("in", row) for row in self._with_bottlenecks(self._blocks(match[1], word), word)]
         if match := re.fullmatch(r"after[-:]?(\d+)", word, re.IGNORECASE):
@@ -137,6 +141,45 @@ class _Finder:
             raise AttentionError(f"'{word}' names no blocks; write in:backbone, in:neck, in:stages or in: and a row")
         return [self._before(step.row) for step in steps]
 
+    def _named(self, block: str, word: str) -> list[int]:
+        """Returns the rows of the blocks called `block`, or the row of that number."""
+        if re.fullmatch(r"\d+", block):
+            return [int(block)]
+        if rows := [i for i, row in enumerate(self.rows) if row[2].lower() == block.lower()]:
+            return rows
+        there = dict.fromkeys(self.rows[i][2] for i in range(len(self.layers)) if not self._misfit(i))
+        raise AttentionError(
+            f"'{word}': this model has no block '{block}'; attention can stand instead of {', '.join(there) or 'none'}"
+        )
+
+    def _replaceable(self, row: int, word: str) -> int:
+        """Returns `row` if attention can stand in its place."""
+        if row >= len(self.layers):
+            raise AttentionError(f"'{word}': no attention can stand instead of row {row}; write one from 0 to "
+                                 f"{len(self.layers) - 1}")  # fmt: skip
+        if why := self._misfit(row):
+            can = ", ".join(f"instead:{i}" for i in range(len(self.layers)) if not self._misfit(i))
+            mend = f"after:{row} keeps it" if self.layers[row].stride else "choose another place"
+            raise AttentionError(
+                f"'{word}': row {row}, {self.rows[row][2]}, {why}, and attention gives the map that it gets; "
+                f"{mend}{f', and there is {can}' if can else ''}"
+            )
+        return row
+
+    def _misfit(self, row: int) -> str:
+        """Returns why attention cannot stand in the place of a row; nothing where it can."""
+        layer, sources = self.layers[row], self._sources(row)
+        if len(sources) > 1:
+            return f"reads {len(sources)} rows"
+        if sources[0] < 0:
+            return "reads the image"
+        before = self.layers[sources[0]]
+        if not (layer.stride and before.stride):
+            return "takes or gives no single map"
+        if layer.stride != before.stride:
+            return f"makes stride {layer.stride} of stride {before.stride}"
+        return f"makes {layer.channels} channels of {before.channels}" if layer.channels != before.channels else ""
+
     def _with_bottlenecks(self, rows: list[int], word: str) -> list[int]:
         """Returns `rows` if attention can be put into the bottlenecks of each."""
         can = [i for i, layer in enumerate(self.layers) if layer.bottlenecks and self.rows[i][2] in BLOCKS]
@@ -171,7 +214,8 @@ class _Finder:
             found += [f"{part} ({', '.join(levels)})"] if rows else []
         found += ["stages"] if self._levels(2) else []
         found += ["sppf"] if self._pooling() else []
-        return ", ".join([*found, "after:ROW", "in:backbone, in:neck or in:ROW where there are bottlenecks"])
+        inside = "in:backbone, in:neck or in:ROW where there are bottlenecks"
+        return ", ".join([*found, "after:ROW", inside, "instead:ROW or instead:BLOCK where channels and stride stay"])
 
     def _backbone(self) -> list[int]:
         """Returns the row that ends each stage of the backbone, before any pooling that follows it."""

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
+from yolo_attn.surgery import words
 from yolo_attn.surgery.forms import copied
 from yolo_attn.surgery.places import Layer, find_steps
-from yolo_attn.surgery.rows import check_options, check_start, split_block
+from yolo_attn.surgery.rows import check_options, check_start, split_block, take_instead
 
 
 def insert(
@@ -21,7 +22,7 @@ def insert(
 
     Args:
         model: The model dict; it is not changed.
-        attention: The operator's name, as in `yolo_attn.names()`.
+        attention: The operator's name, with options in the same word or without: `yolo_attn.surgery.words`.
         at: One place or several, as `yolo_attn.surgery.places` describes them.
         layers: What Ultralytics makes of each row before the last.
         options: The operator's options, and `start`: `identity` or `paper`.
@@ -43,27 +44,33 @@ def insert_all(
     All places are those of `model`, numbers of rows too: the order of the operators means nothing but which comes first
     where two stand at one place. The rest is as in `insert`.
     """
-    before_head: list[tuple[str, set[int]]] = []
-    after: dict[int, list[str]] = {}
+    before_head: list[tuple[str, Mapping, set[int]]] = []
+    after: dict[int, list[tuple[str, Mapping]]] = {}
+    instead: dict[int, list[tuple[str, Mapping]]] = {}
     for operator, at in attention:
-        name = registry.get(operator).name
-        _check(name, options or {})
+        name, said = _check(operator, options or {})
         steps = find_steps(model, at, layers)
         for row in sorted({step.row for step in steps if step.how == "in"}):
-            model = put_inside(model, row, name, options)  # moves no row
-        before_head.append((name, {step.row for step in steps if step.how == "head"}))
+            model = put_inside(model, row, name, said)  # moves no row
+        for row in {step.row for step in steps if step.how == "instead"}:
+            instead.setdefault(row, []).append((name, said))
+        before_head.append((name, said, {step.row for step in steps if step.how == "head"}))
         for row in {step.row for step in steps if step.how == "after"}:
-            after.setdefault(row, []).append(name)
+            after.setdefault(row, []).append((name, said))
+    for row, operators in instead.items():
+        if len(operators) > 1 or split_block(all_rows(model)[row][2]):
+            raise AttentionError(f"row {row}, {all_rows(model)[row][2]}, can give way to one operator alone; write one")
+        model = put_instead(model, row, *operators[0])
     inputs = sources(all_rows(model), len(all_rows(model)) - 1)
-    for name, rows in before_head:
+    for name, said, rows in before_head:
         now = sources(all_rows(model), len(all_rows(model)) - 1)  # the same inputs, behind the attention so far
         targets = {new for old, new in zip(inputs, now, strict=True) if old in rows}
-        model = insert_before_head(model, name, options, targets)
+        model = insert_before_head(model, name, said, targets)
     # Nothing below a row moves when something is inserted above it, so: from the last row to the first. What is put in
     # last comes first.
     for row in sorted(after, reverse=True):
-        for name in reversed(after[row]):
-            model = insert_after(model, row, name, options)
+        for name, said in reversed(after[row]):
+            model = insert_after(model, row, name, said)
     return model
 
 
@@ -95,6 +102,21 @@ def put_inside(model: dict, row: int, name: str, options: Mapping | None = None)
     block = all_rows(model)[row]
     block[2:] = [f"{block[2]}_{name}", [*block[3], *_args(options)]]
     return model
+
+
+def put_instead(model: dict, row: int, name: str, options: Mapping | None = None) -> dict:
+    """Returns a copy of `model` whose block at `row` gives way to attention, which says so: `{instead: C2PSA}`."""
+    model = copied(model)
+    block = all_rows(model)[row]
+    block[1:] = [1, name, _args({**(options or {}), "instead": block[2]})]
+    return model
+
+
+def replaced(model: dict) -> dict[int, str]:
+    """Returns the block that each attention row stands instead of, by the row's number."""
+    rows = copied(model)
+    found = {i: take_instead(all_rows(rows)[i]) for i in attention_rows(rows)}
+    return {i: block for i, block in found.items() if block}
 
 
 def remove(model: dict) -> dict:
@@ -148,9 +170,15 @@ def sources(rows: Sequence[list], i: int) -> list[int]:
     return [x if x >= 0 else i + x for x in numbers(rows[i])]
 
 
-def _check(name: str, options: Mapping) -> None:
-    check_start(name, options)
-    check_options(registry.get(name), {option: value for option, value in options.items() if option != "start"})
+def _check(operator: str, options: Mapping) -> tuple[str, Mapping]:
+    """Returns an operator's name and all of its options: those that its word says, and `options`."""
+    info, own = words.read(operator)
+    if twice := [name for name in own if name in options]:
+        raise AttentionError(f"'{operator}' and {twice[0]}={options[twice[0]]} both say {twice[0]}; write one")
+    said = {**own, **options}
+    check_start(info.name, said)
+    check_options(info, {option: value for option, value in said.items() if option != "start"})
+    return info.name, said
 
 
 def _args(options: Mapping | None) -> list:

@@ -138,6 +138,23 @@ def write_start(row: list, start: str | None) -> None:
     row[3] = [*args, *([named] if named else [])]
 
 
+def take_instead(row: list) -> str:
+    """Takes `{instead: C2PSA}` out of a row, in place: the block whose place it has; returns it, or nothing.
+
+    Raises:
+        AttentionError: It is no text.
+    """
+    named = row[3][-1] if row[3] and isinstance(row[3][-1], dict) else {}
+    if "instead" not in named:
+        return ""
+    block = named["instead"]
+    if not isinstance(block, str) or not block:
+        raise AttentionError(f"option 'instead' of {row[2]} must be the name of the block before it, got {block!r}")
+    rest = {name: value for name, value in named.items() if name != "instead"}
+    row[3] = [*row[3][:-1], *([rest] if rest else [])]
+    return block
+
+
 def _readings(info: AttentionInfo, values: list, width: Width) -> Iterator[dict[str, object]]:
     """Yields every way to split `values` into leading channel numbers and options by position at one scale."""
     for leading, rest in _splits(values):

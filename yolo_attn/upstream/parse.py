@@ -12,11 +12,13 @@ The channels come from `parse_model` too: the rows up to the last attention are 
 holds no data, with a probe in each attention row's place. A model without attention takes the original path.
 
 A row such as `[-1, 3, C3_CBAM, [256]]`, attention inside a block, is built as `C3`; see `yolo_attn.upstream.blocks`.
-A row's `start` is no option of the operator: what `{start: identity}` asks for is done to the built layer.
+A row's `start` is no option of the operator: what `{start: identity}` asks for is done to the built layer. Nor is
+`{instead: C2PSA}`, which tells `freeze` and `remove` that a block of the base stood there.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from ultralytics.nn import tasks
@@ -28,7 +30,7 @@ from yolo_attn.nn import Attention
 from yolo_attn.registry import AttentionInfo
 from yolo_attn.surgery.check import file, prepared, text
 from yolo_attn.surgery.recipe import all_rows
-from yolo_attn.surgery.rows import IDENTITY, read_options, read_start, write_start
+from yolo_attn.surgery.rows import IDENTITY, read_options, read_start, take_instead, write_start
 from yolo_attn.upstream import blocks, oversights, ownership
 from yolo_attn.upstream.building import (
     PROBE,
@@ -75,6 +77,7 @@ def build_with_attention(d: dict, ch: int, verbose: bool) -> tuple[torch.nn.Sequ
     named = {i: f"{file(d)}, row {i} {texts[i]}" for i, row in enumerate(rows) if is_ours(row[2])}
     attention = find_attention(rows, named)
     identity = take_starts(rows, named)
+    instead = {i: block for i in attention if (block := take_word(take_instead, rows[i], named[i]))}
     inside = blocks.take(rows, {i: row for i, row in named.items() if i not in attention})
     probes = probe_channels(d, ch, attention, inside)
     at_scales = functools.cache(lambda: probe_scales(d, ch, attention))
@@ -101,6 +104,8 @@ def build_with_attention(d: dict, ch: int, verbose: bool) -> tuple[torch.nn.Sequ
         layers, save = build(d, ch, verbose)
     for i, block in inside.items():
         blocks.put(layers[i], block)
+    for i, block_name in instead.items():
+        layers[i].instead = block_name  # type: ignore[assignment]  # beside its number, its sources and its type
     start_as_identity(layers, identity, verbose)
     return layers, save
 
@@ -111,14 +116,18 @@ def take_starts(rows: list[list], named: Mapping[int, str]) -> list[int]:
     Raises:
         AttentionError: A row asks for another start than there is.
     """
-    found = {}
-    for i, row in named.items():
-        try:
-            found[i] = read_start(rows[i])
-        except AttentionError as error:
-            raise AttentionError(f"{row}: {error}") from None
+    found = {i: take_word(read_start, rows[i], row) for i, row in named.items()}
+    for i in named:
         write_start(rows[i], None)
     return [i for i, start in found.items() if start == IDENTITY]
+
+
+def take_word(read: Callable[[list], Any], row: list, name: str) -> Any:
+    """Returns what `read` finds in a row; what it raises names the row."""
+    try:
+        return read(row)
+    except AttentionError as error:
+        raise AttentionError(f"{name}: {error}") from None
 
 
 def start_as_identity(layers: torch.nn.Sequential, rows: list[int], verbose: bool) -> None:

@@ -16,7 +16,7 @@ from ultralytics.utils import LOGGER
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import ECA, Attention
 from yolo_attn.ops import choice
-from yolo_attn.upstream.correspondence import base_rows, operators
+from yolo_attn.upstream.correspondence import is_attention_row, operators
 from yolo_attn.upstream.parse import rows_text
 
 _setup_train = BaseTrainer._setup_train
@@ -58,8 +58,11 @@ def translated(freeze: int | list, layers: nn.Sequential, verbose: bool = True) 
         layers: The layers of the model with attention.
         verbose: Say what they are, and what is not found.
     """
-    base = base_rows(layers)
-    wanted = {str(k): paths(str(k), base, layers) for k in (range(freeze) if isinstance(freeze, int) else freeze)}
+    # Attention instead of a block has the block's number; it trains on like all attention, unless it is meant itself.
+    base = [i for i, layer in enumerate(layers) if hasattr(layer, "instead") or not is_attention_row(layer)]
+    first = [k for k, i in enumerate(base) if not is_attention_row(layers[i])]
+    asked = [k for k in first if k < freeze] if isinstance(freeze, int) else freeze
+    wanted = {str(k): paths(str(k), base, layers) for k in asked}
     frozen = [path for found in wanted.values() for path in found]
     if frozen and verbose:
         LOGGER.info(f"yolo_attn: freeze={freeze} counts the layers without attention: rows {', '.join(frozen)}")

@@ -66,7 +66,9 @@ def summary(model: dict, found: list[Line], size: int = 640) -> list[str]:
     out = [f"total: {_total(found)}"]
     if any(line.attention for line in found):
         base = lines(recipe.remove(model), size)
-        out += [f"base: {_total(base)}", f"attention adds {_difference(found, base)}"]
+        gone = [f"row {i}, {block}" for i, block in recipe.replaced(model).items()]
+        named = f"base without {' and '.join(gone)}" if gone else "base"
+        out += [f"{named}: {_total(base)}", f"attention adds {_difference(found, base)}"]
     return out
 
 
