@@ -15,6 +15,7 @@ from yolo_attn.export import plan, rtx, runtime
 from yolo_attn.export.layers import layer_of
 from yolo_attn.export.single import exported
 from yolo_attn.nn import Attention
+from yolo_attn.nn.base import operators
 
 HEADS = ("layer", "operator", "nodes as trained", "nodes in the file", "kernels, ONNX Runtime", "share of its time")
 
@@ -32,7 +33,7 @@ def render(
         dynamic: Whether the file takes other shapes, too.
         engine: The TensorRT-RTX engine built from the file; None builds one to look at.
     """
-    layers = {name: module for name, module in model.named_modules() if isinstance(module, Attention)}
+    layers = {name: module for name, module in operators(model).items() if isinstance(module, Attention)}
     described = {name: module.describe() for name, module in layers.items()}
     graph = onnx.load(file, load_external_data=False)
     opset = next(entry.version for entry in graph.opset_import if entry.domain in ("", "ai.onnx"))

@@ -4,7 +4,7 @@ Importing this package loads neither torch nor ultralytics; each function import
 """
 
 __version__ = "0.1.0"
-__all__ = ["get", "insert", "live", "names", "remove", "table"]
+__all__ = ["get", "insert", "live", "names", "register", "remove", "table"]
 
 
 def names() -> list[str]:
@@ -30,6 +30,22 @@ def table() -> str:
     from yolo_attn.view import operators
 
     return operators.table()
+
+
+def register(cls, name: str = ""):
+    """Makes a class of yours an operator, called `name` or as the class, and returns its `AttentionInfo`.
+
+    Args:
+        cls: A subclass of `yolo_attn.nn.Attention`, or any `nn.Module` whose constructor takes the channels, and the
+            rest by default, and whose forward takes one map `(N, C, H, W)` and keeps its shape.
+        name: The row's name.
+
+    Raises:
+        AttentionError: The class is none that can be an operator, or the name is taken.
+    """
+    from yolo_attn.nn import own
+
+    return own.register(cls, name)
 
 
 def insert(model, attention: str, at="backbone", **options) -> dict:

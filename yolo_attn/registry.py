@@ -1,28 +1,28 @@
-"""The operators by name: collected from `yolo_attn.nn`, where each file says what its operator is."""
+"""The operators by name: those of `yolo_attn.nn`, where each file says what its operator is, and other people's."""
 
 import difflib
-import sys
 from collections.abc import Iterable
 
-from yolo_attn import nn
 from yolo_attn.errors import AttentionError
-from yolo_attn.nn import Attention, AttentionInfo
+from yolo_attn.nn import AttentionInfo, own
+from yolo_attn.nn.info import key as _key
 from yolo_attn.nn.others import OTHERS
 
-OPERATORS: tuple[AttentionInfo, ...] = tuple(
-    sys.modules[cls.__module__].INFO
-    for cls in vars(nn).values()
-    if isinstance(cls, type) and issubclass(cls, Attention) and cls is not Attention
-)
+OPERATORS = own.built_in()
 
 # What people put behind an operator's name, and what says little of it: ECA_Attention, SEBlock.
 ATTENTION = ("attention", "attn", "atten", "att")
 UNIT = ("block", "layer", "module", "net")
 
 
+def operators() -> list[AttentionInfo]:
+    """Returns every operator: this package's, then those that were registered."""
+    return [*OPERATORS, *own.infos()]
+
+
 def names() -> list[str]:
     """Returns the operators' names."""
-    return [info.name for info in OPERATORS]
+    return [info.name for info in operators()]
 
 
 def find(name: object) -> AttentionInfo | None:
@@ -38,7 +38,7 @@ def get(name: str) -> AttentionInfo:
     """
     info = find(name)
     if info is None:
-        raise AttentionError(f"unknown attention '{name}'{hint(name)}; there are {', '.join(names())}")
+        raise AttentionError(f"unknown attention '{name}'{hint(name)}; there are {', '.join(names())}{own.failure()}")
     return info
 
 
@@ -113,9 +113,5 @@ def _distance(a: str, b: str) -> int:
     return rows[-1][-1]
 
 
-def _key(name: str) -> str:
-    return name.removeprefix("yolo_attn.").removeprefix("nn.").replace("_", "").replace("-", "").lower()
-
-
 def _by_key() -> dict[str, AttentionInfo]:
-    return {_key(name): info for info in OPERATORS for name in (info.name, *info.aliases)}
+    return {_key(name): info for info in operators() for name in (info.name, *info.aliases)}

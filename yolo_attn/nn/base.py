@@ -29,10 +29,11 @@ class Attention(nn.Module):
         AttentionError: `channels` is not a positive whole number, or an option does not fit it.
     """
 
-    gates: ClassVar[tuple[str, ...]]
+    gates: ClassVar[tuple[str, ...]] = ()
     starts_as_identity: ClassVar[bool] = False  # True: the paper's own initialisation is the identity
     renamed: ClassVar[dict[str, str | None]] = {}  # how the authors' names begin, and how ours; None leaves them out
     training_options: ClassVar[tuple[str, ...]] = ()  # of the options, those that no output hangs on
+    registered: ClassVar[tuple[str, str] | None] = None  # somebody's own: its name and where it is defined
     blend: nn.Parameter | None
 
     def __init__(self, channels: int):
@@ -64,8 +65,12 @@ class Attention(nn.Module):
         identity, nothing changes.
         """
         if self.gates and not self.starts_as_identity:
-            like = next(self.parameters())
-            self.blend = nn.Parameter(torch.zeros(len(self.gates), device=like.device, dtype=like.dtype))
+            self.blend = self.no_share(len(self.gates))
+
+    def no_share(self, count: int) -> nn.Parameter:
+        """Returns `count` shares of 0 for training to change, where and in the type that the operator's numbers are."""
+        like = next(iter([*self.parameters(), *self.buffers()]), torch.empty(0))
+        return nn.Parameter(torch.zeros(count, device=like.device, dtype=like.dtype))
 
     def gate(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the product of the gates: what `x` is multiplied by, broadcastable to `(N, C, H, W)`.
@@ -85,7 +90,9 @@ class Attention(nn.Module):
     def deploy(self) -> nn.Module:
         """Returns an equivalent module for inference and export; this one is left as it is."""
         twin = copy.deepcopy(self).eval()
-        device = next(tensor.device for tensor in (*self.parameters(), *self.buffers()))
+        device = next((tensor.device for tensor in (*self.parameters(), *self.buffers())), torch.device("cpu"))
+        if type(self).deploy_gates is Attention.deploy_gates:  # somebody's own operator, which gave no other form
+            return DeployedTransform(twin, None, self.describe()).eval().requires_grad_(False)
         gates = twin.deploy_gates()
         if twin.blend is not None:
             gates = [BlendedGate(gate, share) for gate, share in zip(gates, twin.blend.detach(), strict=True)]
@@ -93,7 +100,7 @@ class Attention(nn.Module):
 
     def deploy_gates(self) -> list[nn.Module]:
         """Returns the gates as modules with every batch norm folded and every layout change gone."""
-        raise NotImplementedError(f"{type(self).__name__} has no deploy form")
+        raise NotImplementedError(f"{type(self).__name__} has no deploy form")  # `deploy` does not ask then
 
     def follow(self, source: nn.Module) -> None:
         """Takes over from the operator whose tensors were loaded what is no tensor: nothing, in most."""
@@ -134,6 +141,38 @@ class Attention(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
+class Transform(Attention):
+    """Attention that is no gate, x ← f(x); after an identity start x + a · (f(x) − x) with one learnt a, 0 at first.
+
+    An operator writes `transform`, which keeps the shape of its map, and `deploy_transform`, its form for inference.
+
+    Shapes: `(N, C, H, W)` → `(N, C, H, W)`, any H, W ≥ 1.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return moved(x, self.transform(x), self.blend)
+
+    def transform(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns f(x), of the shape of `x`."""
+        raise NotImplementedError(f"{type(self).__name__} has no transform")
+
+    def shares(self) -> list[torch.Tensor | None]:
+        return [None] if self.blend is None else list(self.blend)
+
+    def start_as_identity(self) -> None:
+        if not self.starts_as_identity:
+            self.blend = self.no_share(1)
+
+    def deploy(self) -> nn.Module:
+        share = None if self.blend is None else self.blend.detach().clone()
+        twin = copy.deepcopy(self).eval()
+        return DeployedTransform(twin.deploy_transform(), share, self.describe()).eval().requires_grad_(False)
+
+    def deploy_transform(self) -> nn.Module:
+        """Returns f as a module with every batch norm folded and every layout change gone."""
+        raise NotImplementedError(f"{type(self).__name__} has no deploy form")
+
+
 class Deployed(nn.Module):
     """An attention operator for inference: the same gates, folded. `source` says which operator and options it was."""
 
@@ -152,6 +191,20 @@ class Deployed(nn.Module):
         """Reads a pickle from before activations that never write in place."""
         super().__setstate__(state)
         never_in_place(self)
+
+
+class DeployedTransform(Deployed):
+    """Attention that is no gate, for inference: `transform` is its form; `share` of it counts, all where it is None."""
+
+    share: torch.Tensor | None
+
+    def __init__(self, transform: nn.Module, share: torch.Tensor | None, source: str):
+        super().__init__([], source)
+        self.transform = transform
+        self.register_buffer("share", share)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return moved(x, self.transform(x), self.share)
 
 
 class BlendedGate(nn.Module):
@@ -178,6 +231,24 @@ def blended(gate: Callable[[torch.Tensor], torch.Tensor], share: torch.Tensor | 
 def mixed(gate: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
     """Returns 1 + share · (gate − 1), in the form that is exact at a share of 0 and of 1; without one, the gate."""
     return gate if share is None else gate * share + (1 - share)
+
+
+def moved(x: torch.Tensor, y: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
+    """Returns x + share · (y − x), exactly x at a share of 0; without one, y."""
+    return y if share is None else x + share * (y - x)
+
+
+def operators(module: nn.Module) -> dict[str, nn.Module]:
+    """Returns the attention operators within `module`, itself included, by their name in it, in deploy form or not.
+
+    What an operator is made of is a part of it, attention or not.
+    """
+    if isinstance(module, (Attention, Deployed)):
+        return {"": module}
+    found: dict[str, nn.Module] = {}
+    for name, child in module.named_children():
+        found |= {f"{name}.{rest}" if rest else name: operator for rest, operator in operators(child).items()}
+    return found
 
 
 def multiply_gates(x: torch.Tensor, gates: Iterable[Callable[[torch.Tensor], torch.Tensor]]) -> torch.Tensor:

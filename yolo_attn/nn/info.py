@@ -40,3 +40,8 @@ class AttentionInfo:
     def parameters(self, channels: int, **options) -> int:
         """Returns how many parameters the operator has on a map of `channels`."""
         return sum(parameter.numel() for parameter in self.cls(channels, **options).parameters())
+
+
+def key(name: str) -> str:
+    """Returns an operator's name without what does not matter: case, `_`, `-`, a leading `yolo_attn.` or `nn.`."""
+    return name.removeprefix("yolo_attn.").removeprefix("nn.").replace("_", "").replace("-", "").lower()

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
+from yolo_attn.nn import own
 from yolo_attn.surgery import words as operator_words
 from yolo_attn.surgery.places import PARTS, PLACES
 
@@ -56,7 +57,7 @@ def read(stem: str, is_base: IsBase) -> Name | None:
     if right := _in_order(words, is_base):
         raise _no_model(stem, right)
     for i in range(len(words) - 1, 0, -1):
-        if (hint := _hint(words[i:])) and _base(stem, i, is_base):
+        if (hint := _hint(words[i:]) or own.failure()) and _base(stem, i, is_base):
             raise _no_model(stem, hint)
     return None
 

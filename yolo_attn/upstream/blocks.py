@@ -20,6 +20,7 @@ from ultralytics.nn.modules import Bottleneck, Conv
 from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
+from yolo_attn.nn import own
 from yolo_attn.registry import AttentionInfo
 from yolo_attn.surgery.rows import check_options, is_number, is_whole, split_block
 
@@ -106,7 +107,7 @@ def put(layer: nn.Module, inside: Inside) -> None:
         raise AttentionError(f"{type(layer).__name__} with these arguments holds no bottleneck to put attention into")
     check_options(inside.info, inside.options)
     for module, channels, cls in found:
-        module.attn = inside.info.cls(channels, **inside.options)
+        module.attn = own.built(inside.info, channels, inside.options)
         module.__class__ = cls
     if hasattr(layer, "np"):  # what parse_model writes on a layer: its number of parameters and its kind
         layer.np = sum(p.numel() for p in layer.parameters())  # type: ignore[assignment]

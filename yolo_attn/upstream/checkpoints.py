@@ -7,24 +7,28 @@ import torch
 
 import yolo_attn.nn
 from yolo_attn.errors import AttentionError
-from yolo_attn.nn import ECA
+from yolo_attn.nn import ECA, own
 from yolo_attn.nn.sumnorm import MapSize
 from yolo_attn.upstream.blocks import AttentionBottleneck, AttentionConv
+
+FUNCTIONS = (own.restored, own.restored_form)  # what pickles of other people's operators call
 
 
 def classes() -> list[type]:
     """Returns the classes that a checkpoint with attention may hold."""
-    return [*yolo_attn.nn.modules(), MapSize, AttentionBottleneck, AttentionConv]
+    others = [cls for info in own.infos() for cls in own.classes_of(info)]
+    return [*yolo_attn.nn.modules(), MapSize, AttentionBottleneck, AttentionConv, *others]
 
 
 def install() -> None:
     """Admits the operators' classes to torch's loading of weights only."""
-    torch.serialization.add_safe_globals(list(classes()))
+    torch.serialization.add_safe_globals([*classes(), *FUNCTIONS])
 
 
 def uninstall() -> None:
     """Takes them out again; torch can only clear the whole list and take the others back."""
-    others = [entry for entry in torch.serialization.get_safe_globals() if entry not in classes()]
+    ours = [*classes(), *FUNCTIONS]
+    others = [entry for entry in torch.serialization.get_safe_globals() if entry not in ours]
     torch.serialization.clear_safe_globals()
     torch.serialization.add_safe_globals(others)
 

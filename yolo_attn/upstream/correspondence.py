@@ -7,16 +7,12 @@ from torch import Size, nn
 
 from yolo_attn import registry
 from yolo_attn.nn import Attention, Deployed
+from yolo_attn.nn.base import operators
 from yolo_attn.surgery.alignment import Gain, best_alignment
 from yolo_attn.upstream.levels import level_by_level
 
 KINDS = (Attention, Deployed)
 Pairs = dict[int, int]  # a row of this model → the row of the source that it corresponds to
-
-
-def operators(layer: nn.Module) -> dict[str, nn.Module]:
-    """Returns the attention operators within `layer`, itself included, by their name in it."""
-    return {name: m for name, m in layer.named_modules() if isinstance(m, KINDS)}
 
 
 def is_attention_row(layer: nn.Module) -> bool:

@@ -13,6 +13,7 @@ from ultralytics.utils.patches import arange_patch
 from yolo_attn.errors import AttentionError
 from yolo_attn.export.staging import beside
 from yolo_attn.nn import Deployed
+from yolo_attn.nn.base import operators
 
 _export_onnx = Exporter.export_onnx
 NEEDED = (
@@ -52,7 +53,7 @@ def export_onnx(self, *args, **kwargs):
 
 def describe_attention(model: torch.nn.Module) -> str:
     """Returns each attention layer with its options, for instance `model.9 GAM(256, reduction=4)`; empty if none."""
-    return "; ".join(f"{name} {m.source}" for name, m in model.named_modules() if isinstance(m, Deployed))
+    return "; ".join(f"{name} {m.source}" for name, m in operators(model).items() if isinstance(m, Deployed))
 
 
 @contextlib.contextmanager

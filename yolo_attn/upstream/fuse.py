@@ -11,7 +11,8 @@ from torch import nn
 from ultralytics.nn.tasks import BaseModel
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.nn import ECA, Attention
+from yolo_attn.nn import ECA, Attention, own
+from yolo_attn.nn.base import operators
 
 _fuse, _is_fused = BaseModel.fuse, BaseModel.is_fused
 LAYER_ATTRIBUTES = ("i", "f", "type")  # what parse_model writes on a layer, and the forward pass reads
@@ -19,10 +20,11 @@ LAYER_ATTRIBUTES = ("i", "f", "type")  # what parse_model writes on a layer, and
 
 def deploy_attention(model: nn.Module) -> None:
     """Replaces every attention operator within `model` by its deploy form, in place."""
-    found = [(parent, name, child) for parent in model.modules() for name, child in parent.named_children()]
-    for parent, name, child in found:
-        if isinstance(child, Attention) and is_deployable(child):
-            replace(parent, name, child.deploy())
+    for path, operator in operators(model).items():
+        if isinstance(operator, Attention) and is_deployable(operator):
+            parent, _, name = path.rpartition(".")
+            deployed = own.DeployedOwn(operator) if operator.registered else operator.deploy()
+            replace(model.get_submodule(parent), name, deployed)
 
 
 def is_deployable(module: nn.Module) -> bool:
@@ -50,7 +52,7 @@ def fuse(self, *args, **kwargs):
 
 @functools.wraps(_is_fused)
 def is_fused(self, *args, **kwargs):
-    return _is_fused(self, *args, **kwargs) and not any(map(is_deployable, self.modules()))
+    return _is_fused(self, *args, **kwargs) and not any(map(is_deployable, operators(self).values()))
 
 
 def install() -> None:

@@ -26,12 +26,13 @@ from ultralytics.utils import LOGGER
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
-from yolo_attn.nn import Attention
+from yolo_attn.nn import Attention, own
+from yolo_attn.nn.base import operators
 from yolo_attn.registry import AttentionInfo
 from yolo_attn.surgery.check import file, prepared, text
 from yolo_attn.surgery.recipe import all_rows
 from yolo_attn.surgery.rows import IDENTITY, read_options, read_start, take_instead, write_start
-from yolo_attn.upstream import blocks, oversights, ownership
+from yolo_attn.upstream import admission, blocks, oversights, ownership
 from yolo_attn.upstream.building import (
     PROBE,
     ChannelProbe,
@@ -87,7 +88,7 @@ def build_with_attention(d: dict, ch: int, verbose: bool) -> tuple[torch.nn.Sequ
         try:
             options = read_options(info, args, width(probes[i], own_scale(d)), everywhere)
             with torch.device("meta"):
-                module = info.cls(probes[i].channels, **options)
+                module = own.built(info, probes[i].channels, options)
         except AttentionError as error:
             raise AttentionError(f"{named[i]}: {error}") from None
         if verbose and (name != info.name or any(not isinstance(a, dict) for a in args)):
@@ -133,7 +134,7 @@ def take_word(read: Callable[[list], Any], row: list, name: str) -> Any:
 def start_as_identity(layers: torch.nn.Sequential, rows: list[int], verbose: bool) -> None:
     """Makes the attention in each of `rows` start as the identity."""
     for i in rows:
-        for module in layers[i].modules():
+        for module in operators(layers[i]).values():
             if isinstance(module, Attention):
                 module.start_as_identity()
         if hasattr(layers[i], "np"):  # the number of parameters, which parse_model writes on a layer
@@ -170,12 +171,14 @@ def install() -> None:
     for info in registry.OPERATORS:
         setattr(tasks, PREFIX + info.name, info.cls)
     setattr(tasks, PROBE, ChannelProbe)
+    admission.install()
     rebind(_original, parse_model)
 
 
 def uninstall() -> None:
     """Puts Ultralytics' own `parse_model` back."""
     rebind(parse_model, _original)
+    admission.uninstall()
     for name in [name for name in vars(tasks) if name.startswith(PREFIX)]:
         delattr(tasks, name)
 

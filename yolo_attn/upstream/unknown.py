@@ -7,6 +7,7 @@ from ultralytics.nn import tasks
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
+from yolo_attn.nn import own
 from yolo_attn.surgery import hints
 from yolo_attn.surgery.check import file, where
 from yolo_attn.surgery.forms import PARTS
@@ -21,7 +22,7 @@ def refuse_unknown(d: Mapping) -> None:
     rows = [row for part in PARTS if isinstance(d.get(part), list) for row in d[part]]
     for i, row in enumerate(rows):
         if isinstance(row, list) and len(row) > 2 and is_unknown(row[2]):
-            raise AttentionError(f"{where(d, i)}: unknown module '{row[2]}'{hint(row[2], i, d)}")
+            raise AttentionError(f"{where(d, i)}: unknown module '{row[2]}'{hint(row[2], i, d)}{own.failure()}")
 
 
 def is_unknown(name: object) -> bool:

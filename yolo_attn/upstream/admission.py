@@ -1,0 +1,36 @@
+"""Other people's operators in Ultralytics: a name that is free, a place among the modules, checkpoints that load."""
+
+import torch
+from ultralytics.nn import tasks
+from ultralytics.utils import LOGGER
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.nn import AttentionInfo, own
+from yolo_attn.surgery.places import PLACES
+from yolo_attn.upstream.ownership import PREFIX, theirs
+
+
+def install() -> None:
+    """Admits what is registered, and what will be; says what the environment names and cannot be used."""
+    own.veto(admit)
+    for error in own.FAILED.values():
+        LOGGER.warning(f"yolo_attn: {error}")
+
+
+def uninstall() -> None:
+    """Admits nothing any more."""
+    own.take_back(admit)
+
+
+def admit(info: AttentionInfo) -> None:
+    """Lets rows and checkpoints have an operator.
+
+    Raises:
+        AttentionError: Its name is a module of Ultralytics', or a word that stands for a place.
+    """
+    if theirs(info.name) is not None:
+        raise AttentionError(f"the name {info.name} is that of a module of Ultralytics'; call yours otherwise")
+    if info.name.lower() in map(str.lower, PLACES):
+        raise AttentionError(f"the name {info.name} is that of a place; call yours otherwise")
+    setattr(tasks, PREFIX + info.name, info.cls)
+    torch.serialization.add_safe_globals([*own.classes_of(info)])
