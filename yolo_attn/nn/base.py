@@ -150,7 +150,7 @@ class Transform(Attention):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return moved(x, self.transform(x), self.blend)
+        return moved(x, self.transform(x), self.shares()[0])
 
     def transform(self, x: torch.Tensor) -> torch.Tensor:
         """Returns f(x), of the shape of `x`."""
@@ -167,7 +167,7 @@ class Transform(Attention):
             self.blend = self.no_share(1)
 
     def deploy(self) -> nn.Module:
-        share = None if self.blend is None else self.blend.detach().clone()
+        share = None if self.blend is None else self.blend.detach()[0].clone()
         twin = copy.deepcopy(self).eval()
         return DeployedTransform(twin.deploy_transform(), share, self.describe()).eval().requires_grad_(False)
 
