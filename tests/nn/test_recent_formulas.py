@@ -6,6 +6,7 @@ import torch
 
 from tests.nn.test_zoo_formulas import Slow, bins, relu, sigmoid, softmax
 from tests.support.operators import assert_close, make
+from yolo_attn.nn.ela import ELA
 from yolo_attn.nn.ema import EMA
 from yolo_attn.nn.lska import KERNELS, LSKA
 from yolo_attn.nn.mlca import MLCA
@@ -133,6 +134,15 @@ def slow_mlca(m: MLCA, x: np.ndarray) -> np.ndarray:
     return y
 
 
+def slow_ela(m: ELA, x: np.ndarray) -> np.ndarray:
+    slow = Slow(m)
+    gates = []
+    for strip in (x.mean(3), x.mean(2)):
+        y = convolved(strip[..., None], slow["conv.weight"][..., None], None, m.channels // m.width)[..., 0]
+        gates.append(sigmoid(group_normed(y, m.norm_groups, slow["gn.weight"], slow["gn.bias"])))
+    return x * gates[0][..., None] * gates[1][:, :, None]
+
+
 # What is built, its equation, and a map it is compared on.
 CASES = [
     (EMA, {"groups": 2}, slow_ema, (2, 6, 4, 5)),
@@ -148,11 +158,13 @@ CASES = [
     *((LSKA, {"kernel_size": size}, slow_lska, (1, 2, 4, 9)) for size in KERNELS if size > 7),
     (MLCA, {}, slow_mlca, (2, 8, 7, 11)),
     (MLCA, {"local_size": 3, "kernel_size": 5, "local_weight": 0.25}, slow_mlca, (2, 4, 2, 6)),
+    (ELA, {"norm_groups": 2}, slow_ela, (2, 4, 5, 9)),
+    (ELA, {"norm_groups": 3, "kernel_size": 5, "width": 2}, slow_ela, (2, 6, 4, 3)),
 ]
 IDS = [f"{cls.__name__}-{options or 'default'}-{shape}" for cls, options, _, shape in CASES]
 SMALL = {
     EMA: {"groups": 2}, SimAM: {"e_lambda": 0.1}, ShuffleAttention: {"groups": 1}, NAM: {},
-    SK: {"groups": 2, "hidden": 3}, LSKA: {}, MLCA: {"local_size": 2},
+    SK: {"groups": 2, "hidden": 3}, LSKA: {}, MLCA: {"local_size": 2}, ELA: {"norm_groups": 2},
 }  # fmt: skip
 
 

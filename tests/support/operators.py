@@ -26,6 +26,7 @@ FURTHER = {  # beside the defaults
     "SK": [{"branches": 3, "groups": 8, "hidden": 8}],
     "LSKA": [{"kernel_size": 11}, {"kernel_size": 23}],
     "MLCA": [{"local_size": 3, "local_weight": 0.25}],
+    "ELA": [{"kernel_size": 5, "norm_groups": 32}, {"width": 8}],
 }
 OPTIONS = {name: [{}, *FURTHER.get(name, [])] for name in registry.names()}
 CASES = [(name, options) for name, sets in OPTIONS.items() for options in sets]

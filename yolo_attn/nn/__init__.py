@@ -24,6 +24,7 @@ from yolo_attn.nn.nam import NAM as NAM
 from yolo_attn.nn.sk import SK as SK
 from yolo_attn.nn.lska import LSKA as LSKA
 from yolo_attn.nn.mlca import MLCA as MLCA
+from yolo_attn.nn.ela import ELA as ELA
 
 
 def modules() -> list[type]:

@@ -28,7 +28,6 @@ class Other(NamedTuple):
 OTHERS = (
     Other("LSK", SPATIAL, ("GAM", "NonLocal"), ("LSKBlock", "LSKAttention", "LSKModule")),
     Other("LKA", SPATIAL, ("GAM", "NonLocal"), ("LargeKernelAttention", "LKABlock", "deformable_LKA", "DLKA")),
-    Other("ELA", SPATIAL, ("CoordAtt",), ("EfficientLocalAttention", "ELAAttention", "ELABlock")),
     Other("MPCA", BOTH, ("CoordAtt",), ("MultiPathCoordinateAttention",)),
     Other("CAA", SPATIAL, ("CoordAtt",), ("ContextAnchorAttention",)),
     Other("CPCA", BOTH, ("CBAM",), ("ChannelPriorConvolutionalAttention",)),

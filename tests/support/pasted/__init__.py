@@ -18,6 +18,7 @@ from tests.support.pasted.channel import (
     PastedSRM,
 )
 from tests.support.pasted.recent import (
+    PastedELA,
     PastedEMA,
     PastedLSKA,
     PastedMLCA,
@@ -57,6 +58,7 @@ PASTED = {
     "SK": PastedSK,
     "LSKA": PastedLSKA,
     "MLCA": PastedMLCA,
+    "ELA": PastedELA,
 }
 
 

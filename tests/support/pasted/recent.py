@@ -148,3 +148,22 @@ class PastedMLCA(nn.Module):
         cells = cells.reshape(b, self.size * self.size, c).transpose(-1, -2).view(b, c, self.size, self.size)
         whole = F.adaptive_avg_pool2d(whole.view(b, -1)[:, :, None, None].sigmoid(), [self.size, self.size])
         return x * F.adaptive_avg_pool2d(whole * (1 - self.share) + cells.sigmoid() * self.share, [h, w])
+
+
+class PastedELA(nn.Module):
+    """Strips viewed as sequences, the gates applied one after another."""
+
+    def __init__(self, channels: int, kernel_size: int = 7, norm_groups: int = 16, width: int = 1):
+        super().__init__()
+        self.conv = nn.Conv1d(
+            channels, channels, kernel_size, padding=kernel_size // 2, groups=channels // width, bias=False
+        )
+        self.gn = nn.GroupNorm(norm_groups, channels)
+
+    def forward(self, x):
+        b, c, h, w = x.size()
+        rows = torch.mean(x, dim=3, keepdim=True).view(b, c, h)
+        rows = torch.sigmoid(self.gn(self.conv(rows))).view(b, c, h, 1)
+        columns = torch.mean(x, dim=2, keepdim=True).view(b, c, w)
+        columns = torch.sigmoid(self.gn(self.conv(columns))).view(b, c, 1, w)
+        return x * rows * columns
