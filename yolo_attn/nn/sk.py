@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.nn.base import Transform
+from yolo_attn.nn.base import Transform, moved
 from yolo_attn.nn.info import AttentionInfo
 from yolo_attn.nn.layers import BatchNorm2d, ReLU
 from yolo_attn.nn.shared import fold_all
@@ -87,19 +87,26 @@ def select(maps: list[torch.Tensor], logits: torch.Tensor) -> torch.Tensor:
 
 
 class SelectiveKernel(nn.Module):
-    """SK for inference: batch norms folded, and one convolution for the logits of all branches."""
+    """SK for inference: batch norms folded, and one convolution for all logits.
+
+    Of two numbers the softmax is the sigmoid of their difference, so that two branches need half of them.
+    """
 
     def __init__(self, source: SK):
         super().__init__()
         self.convs = nn.ModuleList(fold_all(conv) for conv in source.convs)  # type: ignore[arg-type]
         self.fc = fold_all(source.fc)
-        self.branches, self.channels = source.branches, source.channels
+        self.channels = source.channels
         fcs: Any = source.fcs
-        self.fcs = nn.Conv2d(fcs[0].in_channels, self.branches * self.channels, 1)
-        self.fcs.weight = nn.Parameter(torch.cat([fc.weight for fc in fcs]).detach())
-        self.fcs.bias = nn.Parameter(torch.cat([fc.bias for fc in fcs]).detach())
+        weights, biases = [fc.weight.detach() for fc in fcs], [fc.bias.detach() for fc in fcs]
+        if len(fcs) == 2:
+            weights, biases = [weights[0] - weights[1]], [biases[0] - biases[1]]
+        self.fcs = nn.Conv2d(fcs[0].in_channels, len(weights) * self.channels, 1)
+        self.fcs.weight, self.fcs.bias = nn.Parameter(torch.cat(weights)), nn.Parameter(torch.cat(biases))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         maps = [conv(x) for conv in self.convs]
         logits = self.fcs(self.fc(sum(maps[1:], maps[0]).mean((2, 3), keepdim=True)))
-        return select(maps, logits.reshape(-1, self.branches, self.channels, 1, 1))
+        if len(maps) == 2:
+            return moved(maps[1], maps[0], logits.sigmoid())
+        return select(maps, logits.reshape(-1, len(maps), self.channels, 1, 1))
