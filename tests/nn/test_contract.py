@@ -13,11 +13,10 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import CASES, FURTHER, IDS, OPTIONS, assert_close, images, make
 from yolo_attn import models, registry
 from yolo_attn.export.parity import error
-from yolo_attn.export.single import exported
+from yolo_attn.export.single import exported, rewritten
 from yolo_attn.nn import Attention
 from yolo_attn.tolerance import TOLERANCE
 

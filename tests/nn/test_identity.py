@@ -8,11 +8,10 @@ import onnxruntime
 import pytest
 import torch
 
-from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import CASES, IDS, OPTIONS, assert_close, images
 from yolo_attn import registry
 from yolo_attn.export.parity import error
-from yolo_attn.export.single import exported
+from yolo_attn.export.single import exported, rewritten
 from yolo_attn.nn import Attention
 from yolo_attn.tolerance import TOLERANCE
 

@@ -1,0 +1,57 @@
+"""Tensors on CUDA, pretended: which device meets which, and what PyTorch would warn of, without a GPU."""
+
+from unittest import mock
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from yolo_attn.contract.broken import require, trying
+from yolo_attn.contract.case import Case
+
+# What PyTorch's list of operations without a deterministic form on CUDA has in its names.
+WARN = """adaptive grid_sampl put scatter_reduce cumsum median histc bincount kthvalue upsample pad unpool fractional
+    nll_loss _attention embedding_bag avg_pool3d""".split()
+
+
+class Calls(TorchDispatchMode):
+    """Collects the names of the operations that run while it is active."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.names.add(function.name())
+        return function(*args, **(kwargs or {}))
+
+
+def check_moves(case: Case) -> None:
+    """A module moved to another device computes there: none of its tensors stays behind."""
+    mend = "a constant is a buffer, self.register_buffer('name', tensor), or is made in forward on x.device"
+    with FakeTensorMode():
+        module = case.info.cls(case.channels, **case.options)
+        tensors = dict([*module.named_parameters(), *module.named_buffers()])
+        moved = {key: torch.empty_like(tensor, device="cuda") for key, tensor in tensors.items()}
+        with trying("moved to CUDA", mend):
+            y = torch.func.functional_call(module, moved, (torch.empty(2, case.channels, 7, 13, device="cuda"),))
+            require(y.device.type == "cuda", f"moved to CUDA its output is on {y.device.type}", mend)
+
+
+def check_deterministic_on_cuda(case: Case) -> None:
+    """No operation of a training step is on PyTorch's list of those that warn with `deterministic=True`.
+
+    Forward its tensors pretend to be on CUDA, where NonLocal takes another way; no backward pass runs on such, so that
+    one is the CPU's.
+    """
+    deterministic = mock.patch.object(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    with deterministic:
+        with FakeTensorMode(), torch.device("cuda"), Calls() as forward:
+            case.module().train()(torch.empty(2, case.channels, 7, 13))
+        y = case.module().train()(case.images().requires_grad_())
+        with Calls() as backward:
+            y.sum().backward()
+    names = forward.names | {call for call in backward.names if "_attention" not in call}
+    found = sorted(call for call in names if any(word in call for word in WARN))
+    mend = "mean and amax are deterministic; adaptive pooling, interpolation and scatter are not"
+    require(not found, f"{', '.join(found)} differ from run to run on CUDA, and training warns of it", mend)

@@ -1,0 +1,157 @@
+"""Every check in the order in which it is told of, and the lines of a run."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+
+from yolo_attn.contract import (
+    copies,
+    cost,
+    deploy,
+    devices,
+    evaluation,
+    gradients,
+    inplace,
+    layout,
+    onnx,
+    parameters,
+    precision,
+    shapes,
+    start,
+    tracing,
+)
+from yolo_attn.contract.broken import Broken, Skipped
+from yolo_attn.contract.case import Case
+from yolo_attn.errors import brief
+
+FIRST = shapes.check_map  # where this fails nothing else can be looked at
+CHECKS: dict[str, Callable[[Case], None]] = {
+    "map": FIRST,
+    "odd maps": shapes.check_odd_maps,
+    "strips": shapes.check_strips,
+    "one pixel": shapes.check_one_pixel,
+    "one pixel alone": shapes.check_one_pixel_alone,
+    "channels": shapes.check_channels,
+    "channels' type": shapes.check_channels_are_a_number,
+    "channels last": layout.check_channels_last,
+    "repeatable": evaluation.check_repeats,
+    "per image": evaluation.check_per_image,
+    "gradients arrive": gradients.check_gradients_arrive,
+    "gradients": gradients.check_gradients,
+    "training": start.check_training,
+    "precision": precision.check_dtypes,
+    "mixed precision": precision.check_autocast,
+    "large numbers": precision.check_large_numbers,
+    "devices": devices.check_moves,
+    "in place": inplace.check_inplace,
+    "own output": inplace.check_output_is_its_own,
+    "copies": copies.check_copies,
+    "pickle": copies.check_pickle,
+    "state dict": copies.check_state_dict,
+    "description": deploy.check_description,
+    "gate": deploy.check_gate,
+    "identity": start.check_identity,
+    "identity trains": start.check_training_from_identity,
+    "identity to paper": start.check_share_of_one,
+    "identity deploys": start.check_identity_deploys,
+    "deploy form": deploy.check_deploy_equals,
+    "deploy folds": deploy.check_deploy_is_folded,
+    "deploy copies": deploy.check_deploy_leaves_the_operator,
+    "torch.export": tracing.check_export,
+    "ONNX": onnx.check_onnx,
+    "ONNX dynamic": onnx.check_onnx_dynamic,
+    "ONNX, identity": onnx.check_onnx_from_identity,
+}
+# What makes training slower or less repeatable, and stops nothing: said, and no failure of the command.
+ADVICE: dict[str, Callable[[Case], None]] = {
+    "compile=True": tracing.check_compile,
+    "deterministic": devices.check_deterministic_on_cuda,
+    "optimizer": parameters.check_optimizer,
+}
+KEPT, BROKEN, NOTE, SKIPPED = "✅", "❌", "⚠️", "–"
+
+
+class Line(NamedTuple):
+    """One line: what was looked at, how it came out, and what was seen."""
+
+    name: str
+    mark: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.name:<20}{self.mark} {self.text}"
+
+
+def tell(case: Case) -> int:
+    """Prints the lines of an operator's run, and returns how many of its checks failed."""
+    print(f"{case.info.name} on maps of {case.channels} channels{_said(case)}", flush=True)
+    broken = 0
+    for line in run(case):
+        print(line, flush=True)
+        broken += line.mark == BROKEN
+    verdict = (
+        f"{broken} of {len(CHECKS)} checks failed {BROKEN} Each says what to do."
+        if broken
+        else f"It keeps them all {KEPT}"
+    )
+    print(f"\n{verdict}\n", flush=True)
+    return broken
+
+
+def run(case: Case) -> Iterator[Line]:
+    """Yields a line for every check of an operator, and one for its cost."""
+    with _quiet():
+        first = _line("map", FIRST, case, BROKEN)
+    yield first
+    for name, check in {**CHECKS, **ADVICE}.items():
+        if first.mark == BROKEN and check is not FIRST:
+            yield Line(name, SKIPPED, "not looked at: it does not keep an ordinary map")
+        elif check is not FIRST:
+            with _quiet():
+                line = _line(name, check, case, NOTE if name in ADVICE else BROKEN)
+            yield line
+    if first.mark != BROKEN:
+        with _quiet():
+            line = _cost(case)
+        yield line
+
+
+def _line(name: str, check: Callable[[Case], None], case: Case, mark: str) -> Line:
+    try:
+        check(case)
+    except Broken as broken:
+        return Line(name, mark, f"{broken.what}. {broken.mend[0].upper()}{broken.mend[1:]}")
+    except Skipped as why:
+        return Line(name, SKIPPED, f"not looked at: {why}")
+    except Exception as error:  # an operator of anybody's may raise anything, anywhere
+        return Line(name, mark, f"fails with {brief(error)}. Mend what is broken above first")
+    return Line(name, KEPT, (check.__doc__ or "").partition("\n")[0].rstrip("."))
+
+
+def _cost(case: Case) -> Line:
+    try:
+        return Line("cost", KEPT, cost.cost(case))
+    except Exception as error:
+        return Line("cost", SKIPPED, f"not measured: {brief(error)}")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leaves out what torch and its exporter tell of their own work, and the random state as it is."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _said(case: Case) -> str:
+    return "".join(f", {option}={value}" for option, value in case.options.items())
