@@ -36,7 +36,7 @@ def require_close(got: torch.Tensor, want: torch.Tensor, what: str, mend: str, d
 
 def distance(got: torch.Tensor, want: torch.Tensor) -> float:
     """Returns the largest difference over the largest magnitude of `want`, and over 1 where that is smaller."""
-    return ((got.double() - want.double()).abs().max() / max(1.0, want.double().abs().max())).item()
+    return ((got.double() - want.double()).abs().max() / want.double().abs().max().clamp(min=1)).item()
 
 
 def shape_text(x: torch.Tensor) -> str:

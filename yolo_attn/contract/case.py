@@ -56,6 +56,17 @@ class Case:
         """Returns the form of `module(seed, share)` that `model.fuse()` puts in its place."""
         return deployed(self.module(seed, share))
 
+    def taken(self, sizes: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Returns those of the sizes that the operator keeps in evaluation; of the others another check tells."""
+        return [size for size in sizes if self._takes(size)]
+
+    def _takes(self, size: tuple[int, int]) -> bool:
+        x = self.images(size=size)
+        try:
+            return self.module()(x).shape == x.shape
+        except Exception:  # an operator of anybody's may raise anything
+            return False
+
     def images(self, batch: int = 2, size: tuple[int, int] = (7, 13), seed: int = 1) -> torch.Tensor:
         """Returns the same random maps `(batch, channels, *size)` each time."""
         return images(batch, self.channels, size, seed)

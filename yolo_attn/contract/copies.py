@@ -11,7 +11,7 @@ from yolo_attn.contract.case import Case
 
 
 def check_copies(case: Case) -> None:
-    """A module that has trained can be copied, as Ultralytics' moving average does, and is the same."""
+    """A copy of it in training, as Ultralytics' moving average takes, is the same."""
     mend = "keep no result of forward as an attribute of self; if it must be, detach() it"
     module = case.module().train()
     module(case.images())
@@ -24,13 +24,12 @@ def check_copies(case: Case) -> None:
         for key, value in vars(part).items()
         if isinstance(value, torch.Tensor)
     ]
-    require(
-        not kept, f"{', '.join(kept)} is a tensor, but no parameter and no buffer", f"{mend}; a constant is a buffer"
-    )
+    mend = f"{mend}; a constant is a buffer"
+    require(not kept, f"{', '.join(kept)} is a tensor, but no parameter and no buffer", mend)
 
 
 def check_pickle(case: Case) -> None:
-    """A checkpoint pickles the whole module, trained or in its deploy form, and reads it back the same."""
+    """A checkpoint holds it, and its deploy form, and gives back the same."""
     mend = "checkpoints pickle the module: write functions and classes at the top of their file, no lambda on self"
     for module in (case.module(), case.deployed()):
         with trying("pickling it", mend):
@@ -39,7 +38,7 @@ def check_pickle(case: Case) -> None:
 
 
 def check_state_dict(case: Case) -> None:
-    """Its state dict is all it has learnt: read into another one, both are the same. So is that of the deploy form."""
+    """Its state dict is all it has learnt, and that of its deploy form."""
     mend = "what is learnt or counted is a parameter or a buffer, not a plain attribute"
     for build in (case.module, case.deployed):
         module, other = build(), build(seed=5)

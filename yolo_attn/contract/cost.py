@@ -39,6 +39,6 @@ def cost(case: Case) -> str:
             taken.append(time.perf_counter() - start)
     own, conv = map(statistics.median, times)
     return (
-        f"on {channels}×{SIZE[0]}×{SIZE[1]}: {parameters:,} parameters, {counter.get_total_flops() / 1e9:.3f} GFLOPs, "
+        f"on {channels}×{SIZE[0]}×{SIZE[1]}: {parameters:,} parameters, {counter.get_total_flops() / 1e6:.3g} MFLOPs, "
         f"{own * 1e3:.2f} ms in ONNX Runtime, {own / conv:.2f} of a 3×3 convolution's time"
     )

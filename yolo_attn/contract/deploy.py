@@ -4,34 +4,32 @@ import torch
 
 from yolo_attn.contract.broken import Skipped, require, require_close, trying
 from yolo_attn.contract.case import NORMS, Case, deployed
+from yolo_attn.contract.shapes import SIZES
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention
 
-SIZES = [(1, 1), (1, 7), (7, 13), (20, 20)]
 EQUAL = "deploy() and deploy_gates() compute what forward does in evaluation; batch norms are folded by layers.fold"
 
 
 def check_deploy_equals(case: Case) -> None:
-    """The deploy form gives the operator's numbers on every size of map, and has nothing left to train."""
+    """The deploy form gives the same numbers, and has nothing left to train."""
     module = case.module()
     with trying("deploy()", EQUAL):
         form = deployed(module)
-        for size in SIZES:
+        for size in case.taken(SIZES):
             x = case.images(size=size)
             require_close(form(x), module(x), f"on {size[0]}×{size[1]} the deploy form differs", EQUAL)
     learns = [key for key, parameter in form.named_parameters() if parameter.requires_grad]
-    require(
-        not learns, f"{', '.join(learns)} of the deploy form can be trained", "deploy() ends in .requires_grad_(False)"
-    )
+    mend = "deploy() ends in .requires_grad_(False)"
+    require(not learns, f"{', '.join(learns)} of the deploy form can be trained", mend)
 
 
 def check_deploy_is_folded(case: Case) -> None:
-    """Where there is a deploy form, no attention and no batch norm is left within, and it says what it was."""
+    """No attention and no batch norm is left in the deploy form, and it says what it was."""
     module = case.module()
     form = deployed(module)
-    if module.registered and any(
-        isinstance(part, getattr(module, "original", type(module))) for part in form.modules()
-    ):
+    written = getattr(module, "original", type(module))
+    if module.registered and any(isinstance(part, written) for part in form.modules()):
         raise Skipped("its deploy form is itself")
     left = [key or "itself" for key, part in form.named_modules() if isinstance(part, (Attention, NORMS))]
     require(not left, f"{', '.join(left)} of the deploy form is not folded", "fold(conv, norm) of yolo_attn.nn.layers")
@@ -40,7 +38,7 @@ def check_deploy_is_folded(case: Case) -> None:
 
 
 def check_deploy_leaves_the_operator(case: Case) -> None:
-    """Making it changes nothing in the operator, and shares no tensor with it."""
+    """The deploy form shares no tensor with the operator, which is left as it was."""
     module = case.module().train()
     before = {key: value.clone() for key, value in module.state_dict().items()}
     form = deployed(module)
@@ -54,7 +52,7 @@ def check_deploy_leaves_the_operator(case: Case) -> None:
 
 
 def check_gate(case: Case) -> None:
-    """The gate is what the map is multiplied by; an operator without one says so."""
+    """The gate is what the map is multiplied by, or said not to be there."""
     module, x = case.module(), case.images()
     if module.gates:
         require_close(x * module.gate(x), module(x), "gate(x) times x is not forward(x)", "a gate is a factor of x")
@@ -68,7 +66,7 @@ def check_gate(case: Case) -> None:
 
 
 def check_description(case: Case) -> None:
-    """It says what it is: its name, channels and options, from which a row can be written again."""
+    """It says its name, channels and options."""
     mend = "keep every option of the constructor as an attribute of the same name"
     with trying("describe()", mend):
         text = case.module().describe()

@@ -10,8 +10,8 @@ from yolo_attn.contract.broken import require, trying
 from yolo_attn.contract.case import Case
 
 # What PyTorch's list of operations without a deterministic form on CUDA has in its names.
-WARN = """adaptive grid_sampl put scatter_reduce cumsum median histc bincount kthvalue upsample pad unpool fractional
-    nll_loss _attention embedding_bag avg_pool3d""".split()
+WARN = ("adaptive", "grid_sampl", "put", "scatter_reduce", "cumsum", "median", "histc", "bincount", "kthvalue")
+WARN = (*WARN, "upsample", "pad", "unpool", "fractional", "nll_loss", "_attention", "embedding_bag", "avg_pool3d")
 
 
 class Calls(TorchDispatchMode):
@@ -27,19 +27,19 @@ class Calls(TorchDispatchMode):
 
 
 def check_moves(case: Case) -> None:
-    """A module moved to another device computes there: none of its tensors stays behind."""
+    """Moved to another device, it computes there, and leaves no tensor behind."""
     mend = "a constant is a buffer, self.register_buffer('name', tensor), or is made in forward on x.device"
     with FakeTensorMode():
         module = case.info.cls(case.channels, **case.options)
         tensors = dict([*module.named_parameters(), *module.named_buffers()])
-        moved = {key: torch.empty_like(tensor, device="cuda") for key, tensor in tensors.items()}
+        moved = {key: torch.empty(tensor.shape, dtype=tensor.dtype, device="cuda") for key, tensor in tensors.items()}
         with trying("moved to CUDA", mend):
             y = torch.func.functional_call(module, moved, (torch.empty(2, case.channels, 7, 13, device="cuda"),))
             require(y.device.type == "cuda", f"moved to CUDA its output is on {y.device.type}", mend)
 
 
 def check_deterministic_on_cuda(case: Case) -> None:
-    """No operation of a training step is on PyTorch's list of those that warn with `deterministic=True`.
+    """No operation of a training step is one that warns on CUDA with `deterministic=True`.
 
     Forward its tensors pretend to be on CUDA, where NonLocal takes another way; no backward pass runs on such, so that
     one is the CPU's.

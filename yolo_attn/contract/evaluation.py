@@ -7,7 +7,7 @@ from yolo_attn.contract.case import Case
 
 
 def check_repeats(case: Case) -> None:
-    """Twice the same map, twice the same numbers, and nothing is learnt."""
+    """Twice the same map gives twice the same numbers, and nothing is learnt."""
     module, x = case.module(), case.images(3)
     before = {key: value.clone() for key, value in module.state_dict().items()}
     mend = "leave noise and dropout to training: nn.Dropout knows, F.dropout needs training=self.training"
@@ -17,7 +17,7 @@ def check_repeats(case: Case) -> None:
 
 
 def check_per_image(case: Case) -> None:
-    """An image's result does not hang on those it shares a batch with."""
+    """An image's result hangs on that image alone."""
     module, x = case.module(), case.images(3)
     alone = torch.cat([module(x[i : i + 1]) for i in range(3)])
     mend = "reduce over channels, rows and columns, never over dim 0; in evaluation use running statistics"

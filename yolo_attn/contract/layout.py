@@ -7,7 +7,7 @@ from yolo_attn.contract.case import Case
 
 
 def check_channels_last(case: Case) -> None:
-    """The output is laid out as the input, with the same numbers."""
+    """A map laid out channels last comes out so, with the same numbers."""
     mend = "write reshape for view, and return the map times its gate, which keeps x's own layout"
     last, x = torch.channels_last, case.images()
     with trying("on a map laid out channels last", mend):

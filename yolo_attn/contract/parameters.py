@@ -7,7 +7,7 @@ from yolo_attn.contract.case import Case
 
 
 def check_optimizer(case: Case) -> None:
-    """No number per channel lies in two or four dimensions: MuSGD would take it for a matrix and orthogonalise it."""
+    """MuSGD takes no number per channel for a matrix to orthogonalise."""
     module = case.fresh()
     layers = (nn.Conv2d, nn.Linear)
     found = [

@@ -7,12 +7,13 @@ from yolo_attn.contract.case import Case
 from yolo_attn.contract.shapes import ORDINARY
 
 ONE_DTYPE = "build constants like x (torch.zeros(…, dtype=x.dtype, device=x.device)) or register them as buffers"
+WIDE = "sum, square and exponentiate in float32: x.float() first, and the gate back to x.dtype"
 HALVES = (torch.float16, torch.bfloat16)
 LARGE = 300.0
 
 
 def check_dtypes(case: Case) -> None:
-    """The whole module in float64, float16 and bfloat16: what goes in comes out, as `half=True` has it."""
+    """As float64, float16 and bfloat16 it returns the dtype that it is given."""
     for dtype in (torch.float64, *HALVES):
         with trying(f"as {name(dtype)} with a map of that", ONE_DTYPE):
             y = case.module().to(dtype)(case.images().to(dtype))
@@ -20,38 +21,38 @@ def check_dtypes(case: Case) -> None:
 
 
 def check_autocast(case: Case) -> None:
-    """Mixed precision: the map keeps its dtype, and its values within that dtype's tolerance."""
+    """Under autocast the map keeps its dtype, and values are as near as that allows."""
     for dtype in HALVES:
         for training in (False, True):
             y = mixed(case, dtype, 1.0, training)
             if not training:
                 want = case.module()(case.images(size=ORDINARY).to(dtype).float())
-                require_close(
-                    y.float(), want, f"under autocast to {name(dtype)} its values differ", ONE_DTYPE, name(dtype)
-                )
+                what = f"under autocast to {name(dtype)} its values differ"
+                require_close(y.float(), want, what, ONE_DTYPE, name(dtype))
 
 
 def check_large_numbers(case: Case) -> None:
-    """Mixed precision on a map of hundreds: what fits the dtype is computed without overflow."""
+    """Under autocast maps of hundreds do not overflow."""
     for dtype in HALVES:
         for training in (False, True):
-            x = (case.images(size=ORDINARY) * LARGE).to(dtype)
-            if case.module().train(training)(x.float()).abs().max() < torch.finfo(dtype).max:
-                y = mixed(case, dtype, LARGE, training)
-                mend = (
-                    "sum, square and exponentiate in float32: under autocast x.float() first, the gate back to x.dtype"
-                )
-                require(y.isfinite().all(), f"under autocast to {name(dtype)} maps of ±{LARGE:.0f} overflow", mend)
+            if fits(case, dtype, training):
+                mixed(case, dtype, LARGE, training)
+
+
+def fits(case: Case, dtype: torch.dtype, training: bool) -> bool:
+    """Tells whether what the operator makes of a map of hundreds is within a dtype's numbers at all."""
+    x = (case.images(size=ORDINARY) * LARGE).to(dtype).float()
+    return bool(case.module().train(training)(x).abs().max() < torch.finfo(dtype).max)
 
 
 def mixed(case: Case, dtype: torch.dtype, magnitude: float, training: bool) -> torch.Tensor:
     x = (case.images(size=ORDINARY) * magnitude).to(dtype)
-    where = f"under autocast to {name(dtype)}"
+    where = f"under autocast to {name(dtype)}, on numbers around {magnitude:.0f},"
     with trying(where, ONE_DTYPE), torch.autocast("cpu", dtype):
         y = case.module().train(training)(x)
-        require(
-            y.dtype == dtype, f"{where} it returns {name(y.dtype)}", "bring the gate to x.dtype: x * gate.to(x.dtype)"
-        )
+        mend = "bring the gate to the map's dtype: x * gate.to(x.dtype)"
+        require(y.isfinite().all(), f"{where} its numbers are not finite", WIDE)
+        require(y.dtype == dtype, f"{where} it returns {name(y.dtype)}", mend)
     return y
 
 

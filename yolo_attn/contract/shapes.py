@@ -1,67 +1,68 @@
 """Maps of every size come out as they went in: shape, dtype and finite numbers."""
 
+from typing import Any
+
 import torch
 
 from yolo_attn.contract.broken import Broken, require, shape_text, trying
 from yolo_attn.contract.case import Case, images
 from yolo_attn.errors import brief
 
-ORDINARY = (20, 20)
-ANY_SIZE = "take H and W from x.shape in forward; keep them by padding=kernel_size // 2 and stride 1"
+ORDINARY, ODD, STRIPS, PIXEL = (20, 20), (7, 13), [(1, 7), (7, 1)], (1, 1)
+SIZES = [PIXEL, *STRIPS, ODD, ORDINARY]
 WIDTHS = (8, 24, 64, 100, 512)
-NO_NUMBERS = ("c2", 0, -4, 1.5, True, None)
+NO_NUMBERS: tuple[Any, ...] = ("c2", 0, -4, 1.5, True, None)
 
 
 def check_map(case: Case) -> None:
-    """An ordinary map, 20×20, keeps its shape and dtype, in training and evaluation."""
-    keeps(case, [ORDINARY], "forward takes one map (N, C, H, W) and returns one of the same shape, dtype and device")
+    """A map of 20×20 keeps its shape and dtype, in training and evaluation."""
+    keeps(case, [ORDINARY], "forward takes one map (N, C, H, W) and returns one of its shape, dtype and device")
 
 
-def check_odd_maps(case: Case) -> None:
-    """So does one whose sides are odd, and differ."""
-    keeps(case, [(7, 13)], ANY_SIZE)
+def check_odd_map(case: Case) -> None:
+    """So does one of 7×13."""
+    keeps(case, [ODD], "take H and W from x.shape in forward; keep them by padding=kernel_size // 2 and stride 1")
 
 
 def check_strips(case: Case) -> None:
-    """So does a strip of one row or of one column."""
-    keeps(case, [(1, 7), (7, 1)], "write squeeze(dim) instead of squeeze(), and no kernel or stride beyond the map")
+    """Strips of one row or one column keep their shape."""
+    keeps(case, STRIPS, "write squeeze(dim) for squeeze(), and let no kernel or stride exceed the map")
 
 
 def check_one_pixel(case: Case) -> None:
-    """So does a map of one pixel."""
-    mend = "a map of one pixel has no spread: mean and amax work there, kernels need padding, std needs unbiased=False"
-    keeps(case, [(1, 1)], mend, alone=False)
+    """Maps of one pixel keep their shape."""
+    keeps(case, [PIXEL], "one pixel has no spread and no neighbours: std needs unbiased=False, kernels need padding")
 
 
-def check_one_pixel_alone(case: Case) -> None:
-    """So does a single such map in training, as the last batch of an epoch may be."""
+def check_batch_of_one(case: Case) -> None:
+    """A single map trains, down to one pixel, as it comes at the end of an epoch."""
     mend = "one value a channel has no variance: take yolo_attn.nn.layers.BatchNorm2d for nn.BatchNorm2d"
-    keeps(case, [(1, 1)], mend, batches=(1,), modes=(True,))
+    for size in case.taken(SIZES):
+        keep(case, case.images(1, size), True, mend)
 
 
-def keeps(
-    case: Case, sizes: list[tuple[int, int]], mend: str, batches=(1, 3), modes=(False, True), alone: bool = True
-) -> None:
-    """Runs the operator on maps of the sizes; `alone` also in training on a batch of one."""
+def keeps(case: Case, sizes: list[tuple[int, int]], mend: str) -> None:
+    """Looks at maps of the sizes, alone and in a batch of three; one alone in training is `check_batch_of_one`."""
     for size in sizes:
-        for batch in batches:
-            for training in modes:
-                if batch == 1 and training and not alone:
-                    continue
-                x = case.images(batch, size)
-                where = f"on {shape_text(x)} in {'training' if training else 'evaluation'}"
-                with trying(where, mend):
-                    y = case.module().train(training)(x)
-                    require(isinstance(y, torch.Tensor), f"{where} it returns a {type(y).__name__}", mend)
-                    require(y.shape == x.shape, f"{where} it returns {shape_text(y)}", mend)
-                    require(y.dtype == x.dtype, f"{where} it returns {y.dtype}", mend)
-                    require(y.isfinite().all(), f"{where} its numbers are not finite", mend)
+        for batch, training in ((1, False), (3, False), (3, True)):
+            keep(case, case.images(batch, size), training, mend)
+
+
+def keep(case: Case, x: torch.Tensor, training: bool, mend: str) -> None:
+    """Raises `Broken` unless `x` comes out in its shape and dtype, finite."""
+    where = f"on {shape_text(x)} in {'training' if training else 'evaluation'}"
+    with trying(where, mend):
+        y = case.module().train(training)(x)
+        require(isinstance(y, torch.Tensor), f"{where} it returns a {type(y).__name__}", mend)
+        require(y.shape == x.shape, f"{where} it returns {shape_text(y)}", mend)
+        require(y.dtype == x.dtype, f"{where} it returns {y.dtype}", mend)
+        require(y.isfinite().all(), f"{where} its numbers are not finite", mend)
 
 
 def check_channels(case: Case) -> None:
-    """Other numbers of channels fit, or are refused in one line that names the option to change."""
+    """Other numbers of channels fit, or are refused in one line that names the option to set."""
     for channels in WIDTHS:
-        said = f"raise ValueError in one line, such as '{case.info.name} cannot …{channels}…; set {{reduction: 4}}'"
+        said = f"refuse them by a ValueError such as '{case.info.name} cannot halve {channels} channels; set {{groups: 1}}'"
         try:
             module = case.info.cls(channels, **case.options).eval()
         except ValueError as refused:
@@ -71,9 +72,10 @@ def check_channels(case: Case) -> None:
             continue
         except Exception as error:
             raise Broken(f"{channels} channels: {brief(error)}", said) from error
-        with trying(f"{channels} channels", "build every layer from the constructor's channels"):
-            y = module(images(2, channels, (7, 13)))
-            require(y.shape[1] == channels, f"{channels} channels become {y.shape[1]}", "return as many channels")
+        mend = "build every layer from the constructor's channels"
+        with trying(f"{channels} channels", mend):
+            y = module(images(2, channels, ODD))
+            require(y.shape[1] == channels, f"{channels} channels become {y.shape[1]}", mend)
 
 
 def check_channels_are_a_number(case: Case) -> None:

@@ -1,10 +1,10 @@
-"""A start as the identity: nothing changes at step 0, everything learns from then on, the paper's form is a share of 1."""
+"""A start as the identity: nothing changes at step 0, all learns from then on, and a share of 1 is the paper's form."""
 
 import copy
 
 import torch
 
-from yolo_attn.contract.broken import Skipped, require, require_close, trying
+from yolo_attn.contract.broken import Broken, Skipped, require, require_close, trying
 from yolo_attn.contract.case import Case, deployed
 from yolo_attn.contract.deploy import EQUAL
 from yolo_attn.contract.precision import HALVES, name
@@ -14,7 +14,7 @@ MOST_STEPS = 2  # until everything learns; a weight that starts at 0 holds back 
 
 
 def check_identity(case: Case) -> None:
-    """Started as the identity, the map comes out as it went in, to the bit, in every precision."""
+    """Started as the identity, it hands on the map to the bit, in every precision."""
     mend = "the start is x + a · (f(x) − x) with a = 0: name the gates in `gates`, or leave forward to Attention"
     for training in (False, True):
         same = torch.equal(started(case).train(training)(case.images()), case.images())
@@ -28,12 +28,12 @@ def check_identity(case: Case) -> None:
 
 
 def check_training(case: Case) -> None:
-    """Training steps from either start reach every parameter, and leave finite numbers."""
+    """A few steps of training reach every parameter, and leave finite numbers."""
     steps_until_all_learn(case, None)
 
 
 def check_training_from_identity(case: Case) -> None:
-    """So do those from an identity start, where the share is the first to learn."""
+    """So do they from an identity start, where the share is the first to learn."""
     steps_until_all_learn(case, 0.0)
 
 
@@ -45,15 +45,16 @@ def steps_until_all_learn(case: Case, share: float | None) -> int:
     """
     mend = "start its weights off 0, and use every parameter in forward"
     module, x, target = case.fresh(share).train(), case.images(8), case.images(8, seed=2)
+    if not list(module.parameters()):
+        raise Skipped("it has no parameters")
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
     for taken in range(MOST_STEPS + 1):
         optimizer.zero_grad()
         with trying("a training step", mend):
             loss = (module(x) - target).square().mean()
             loss.backward()
-        require(
-            loss.isfinite(), f"after {taken} training steps its loss is not finite", "keep its output of x's magnitude"
-        )
+        what = f"after {taken} training steps its loss is not finite"
+        require(loss.isfinite(), what, "keep its output of x's magnitude")
         idle = [key for key, p in module.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
         learns = len(idle) < sum(1 for _ in module.parameters())
         require(learns, "at the first training step no parameter has a gradient", mend)
@@ -63,22 +64,20 @@ def steps_until_all_learn(case: Case, share: float | None) -> int:
         if not idle:
             return taken
         optimizer.step()
-    require(False, f"after {MOST_STEPS} training steps {', '.join(idle)} has no gradient yet", mend)
-    return MOST_STEPS
+    raise Broken(f"after {MOST_STEPS} training steps {', '.join(idle)} has no gradient yet", mend)
 
 
 def check_share_of_one(case: Case) -> None:
-    """A share of one is the operator without an identity start."""
+    """With a share of 1 it is as without an identity start."""
     blended, plain = started(case, 1.0).eval(), case.fresh().eval()
     plain.load_state_dict({key: value for key, value in blended.state_dict().items() if key != "blend"})
     mend = "start_as_identity() adds the share and changes nothing else"
-    require_close(
-        blended(case.images()), plain(case.images()), "with a share of 1 it differs from its paper's form", mend
-    )
+    what = "with a share of 1 it differs from its paper's form"
+    require_close(blended(case.images()), plain(case.images()), what, mend)
 
 
 def check_identity_deploys(case: Case) -> None:
-    """After an identity start, too, deploy form, gate, description and copy agree with the operator."""
+    """After an identity start, too, deploy form, gate and copy agree with it."""
     module, x = started(case, SOME).eval(), case.images()
     with trying("deploy() after an identity start", EQUAL):
         form = deployed(module)

@@ -29,17 +29,21 @@ from yolo_attn.contract.broken import Broken, Skipped
 from yolo_attn.contract.case import Case
 from yolo_attn.errors import brief
 
-FIRST = shapes.check_map  # where this fails nothing else can be looked at
-CHECKS: dict[str, Callable[[Case], None]] = {
-    "map": FIRST,
-    "odd maps": shapes.check_odd_maps,
+Checks = dict[str, Callable[[Case], None]]
+FOUNDATIONS: Checks = {  # where one of these fails, the others would only tell of it once more
+    "map": shapes.check_map,
+    "odd map": shapes.check_odd_map,
+    "input": inplace.check_input,
+    "repeatable": evaluation.check_repeats,
+}
+CHECKS: Checks = {
+    **FOUNDATIONS,
     "strips": shapes.check_strips,
     "one pixel": shapes.check_one_pixel,
-    "one pixel alone": shapes.check_one_pixel_alone,
+    "batch of one": shapes.check_batch_of_one,
     "channels": shapes.check_channels,
     "channels' type": shapes.check_channels_are_a_number,
     "channels last": layout.check_channels_last,
-    "repeatable": evaluation.check_repeats,
     "per image": evaluation.check_per_image,
     "gradients arrive": gradients.check_gradients_arrive,
     "gradients": gradients.check_gradients,
@@ -68,7 +72,7 @@ CHECKS: dict[str, Callable[[Case], None]] = {
     "ONNX, identity": onnx.check_onnx_from_identity,
 }
 # What makes training slower or less repeatable, and stops nothing: said, and no failure of the command.
-ADVICE: dict[str, Callable[[Case], None]] = {
+ADVICE: Checks = {
     "compile=True": tracing.check_compile,
     "deterministic": devices.check_deterministic_on_cuda,
     "optimizer": parameters.check_optimizer,
@@ -94,28 +98,24 @@ def tell(case: Case) -> int:
     for line in run(case):
         print(line, flush=True)
         broken += line.mark == BROKEN
-    verdict = (
-        f"{broken} of {len(CHECKS)} checks failed {BROKEN} Each says what to do."
-        if broken
-        else f"It keeps them all {KEPT}"
-    )
-    print(f"\n{verdict}\n", flush=True)
+    failed = f"{broken} of {len(CHECKS)} checks failed {BROKEN} Each line above says what to do."
+    print(f"\n{failed if broken else f'All checks passed {KEPT}'}\n", flush=True)
     return broken
 
 
 def run(case: Case) -> Iterator[Line]:
     """Yields a line for every check of an operator, and one for its cost."""
-    with _quiet():
-        first = _line("map", FIRST, case, BROKEN)
-    yield first
+    first = ""
     for name, check in {**CHECKS, **ADVICE}.items():
-        if first.mark == BROKEN and check is not FIRST:
-            yield Line(name, SKIPPED, "not looked at: it does not keep an ordinary map")
-        elif check is not FIRST:
-            with _quiet():
-                line = _line(name, check, case, NOTE if name in ADVICE else BROKEN)
-            yield line
-    if first.mark != BROKEN:
+        if first:
+            yield Line(name, SKIPPED, f"not looked at before '{first}' is mended")
+            continue
+        with _quiet():
+            line = _line(name, check, case, NOTE if name in ADVICE else BROKEN)
+        yield line
+        if line.mark == BROKEN and name in FOUNDATIONS:
+            first = name
+    if not first:
         with _quiet():
             line = _cost(case)
         yield line

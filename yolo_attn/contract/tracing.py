@@ -9,7 +9,7 @@ MEND = "no Python `if`, float(), int() or .item() on the numbers of a map: torch
 
 
 def check_export(case: Case) -> None:
-    """torch.export reads the operator and its deploy form, and gives the same numbers."""
+    """torch.export reads it, and its deploy form, and gives the same numbers."""
     for module in (case.module(), case.deployed()):
         with trying("torch.export", MEND):
             program = torch.export.export(module, (case.images(),))
@@ -18,7 +18,7 @@ def check_export(case: Case) -> None:
 
 
 def check_compile(case: Case) -> None:
-    """Traced forward and backward as `compile=True` has it, channels last; a graph break is broken."""
+    """A training step, channels last, compiles into one graph."""
     gradient, steps = case.images(seed=2), []
     for compiled in (False, True):
         module, x = case.module().train(), case.images().contiguous(memory_format=torch.channels_last).requires_grad_()
