@@ -1,12 +1,15 @@
 """How a check says what is wrong with an operator, and what to do about it."""
 
 import contextlib
+import textwrap
 from collections.abc import Iterator
 
 import torch
 
 from yolo_attn.errors import AttentionError, brief
 from yolo_attn.tolerance import TOLERANCE
+
+LONGEST = 160  # of what somebody else's error says, which for exporters is much
 
 
 class Broken(AttentionError):
@@ -52,4 +55,4 @@ def trying(where: str, mend: str) -> Iterator[None]:
     except (Broken, Skipped):
         raise
     except Exception as error:  # an operator of anybody's may raise anything
-        raise Broken(f"{where}: {brief(error)}", mend) from error
+        raise Broken(f"{where}: {textwrap.shorten(brief(error), LONGEST, placeholder=' …')}", mend) from error

@@ -57,13 +57,17 @@ class Case:
         return deployed(self.module(seed, share))
 
     def taken(self, sizes: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Returns those of the sizes that the operator keeps in evaluation; of the others another check tells."""
-        return [size for size in sizes if self._takes(size)]
+        """Returns those of the sizes that the operator takes; of the others `shapes.py` tells."""
+        return [
+            size
+            for size in sizes
+            if self._takes(self.images(1, size), False) and self._takes(self.images(2, size), True)
+        ]
 
-    def _takes(self, size: tuple[int, int]) -> bool:
-        x = self.images(size=size)
+    def _takes(self, x: torch.Tensor, training: bool) -> bool:
         try:
-            return self.module()(x).shape == x.shape
+            y = self.module().train(training)(x)
+            return y.shape == x.shape and bool(y.isfinite().all())
         except Exception:  # an operator of anybody's may raise anything
             return False
 

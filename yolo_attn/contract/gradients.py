@@ -41,6 +41,11 @@ def check_gradients(case: Case) -> None:
         require(not wrong, f"in {mode} the gradient of {', '.join(wrong)} is not that of the forward pass", mend)
 
 
+def gradient(value: torch.Tensor) -> torch.Tensor:
+    """Returns the gradient that `value` got, zeros where none reached it."""
+    return torch.zeros_like(value) if value.grad is None else value.grad
+
+
 def agree(module: nn.Module, values: dict[str, torch.Tensor], asked: list[str]) -> bool:
     """Tells whether autograd and numerical differences agree on those of the values that are asked for."""
 

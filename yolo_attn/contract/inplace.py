@@ -5,6 +5,7 @@ from torch import nn
 
 from yolo_attn.contract.broken import require, trying
 from yolo_attn.contract.case import Case
+from yolo_attn.contract.gradients import gradient
 
 FORMS = ("train", "eval", "deploy")
 MEND = "write x * gate, not x.mul_(gate), and keep in-place activations off x: yolo_attn.nn.layers.ReLU has no switch"
@@ -52,11 +53,12 @@ def switched_on(module: nn.Module) -> nn.Module:
 
 
 def step(module: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
-    """Returns the output, the gradients of input and parameters, every tensor that the step leaves behind, and `x`.
+    """Returns the output, the gradients of input and parameters, every tensor that the step leaves behind, and its input.
 
     What follows writes in place into the output, as Ultralytics' activations may.
     """
-    y = module(x.requires_grad_())
+    given = x.requires_grad_().clone()  # a map of another layer's may be written into
+    y = module(given)
     nn.functional.silu(y, inplace=True).square().sum().backward()
-    gradients = [x.grad, *(p.grad for p in module.parameters() if p.requires_grad)]
-    return [y.detach(), *gradients, *module.state_dict().values(), x.detach()]
+    learning = [x, *(parameter for parameter in module.parameters() if parameter.requires_grad)]
+    return [y.detach(), *map(gradient, learning), *module.state_dict().values(), given.detach()]

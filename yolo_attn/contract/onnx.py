@@ -17,9 +17,7 @@ from yolo_attn.tolerance import TOLERANCE
 
 STATIC, ANY = [(2, (7, 13))], [(2, (7, 13)), (1, (1, 1)), (3, (32, 32)), (2, (5, 4))]
 OPSETS = (13, 18, 20)  # the oldest that torch's exporter writes, ours, and the newest
-SIZES_STAY = (
-    "sizes of the map stay tensors: x.shape[2:] and mean((2, 3)), no adaptive pooling beyond 1, no int() of a size"
-)
+SIZES_STAY = "mean((2, 3)) and amax for adaptive pooling; sizes from x.shape, never through int() or a Python number"
 
 
 def check_onnx(case: Case) -> None:

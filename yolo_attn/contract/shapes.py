@@ -62,7 +62,7 @@ def keep(case: Case, x: torch.Tensor, training: bool, mend: str) -> None:
 def check_channels(case: Case) -> None:
     """Other numbers of channels fit, or are refused in one line that names the option to set."""
     for channels in WIDTHS:
-        said = f"refuse them by a ValueError such as '{case.info.name} cannot halve {channels} channels; set {{groups: 1}}'"
+        said = f"raise a ValueError such as '{case.info.name} cannot halve {channels} channels; set {{groups: 1}}'"
         try:
             module = case.info.cls(channels, **case.options).eval()
         except ValueError as refused:

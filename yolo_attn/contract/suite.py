@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import onnxruntime
 import torch
 
 from yolo_attn.contract import (
@@ -79,6 +80,8 @@ ADVICE: Checks = {
 }
 KEPT, BROKEN, NOTE, SKIPPED = "✅", "❌", "⚠️", "–"
 
+WARNING, FATAL = 2, 4  # ONNX Runtime's levels: the one that it begins with, and the one behind all that it raises
+
 
 class Line(NamedTuple):
     """One line: what was looked at, how it came out, and what was seen."""
@@ -125,11 +128,11 @@ def _line(name: str, check: Callable[[Case], None], case: Case, mark: str) -> Li
     try:
         check(case)
     except Broken as broken:
-        return Line(name, mark, f"{broken.what}. {broken.mend[0].upper()}{broken.mend[1:]}")
+        return Line(name, mark, str(broken))
     except Skipped as why:
         return Line(name, SKIPPED, f"not looked at: {why}")
     except Exception as error:  # an operator of anybody's may raise anything, anywhere
-        return Line(name, mark, f"fails with {brief(error)}. Mend what is broken above first")
+        return Line(name, mark, f"fails with {brief(error)}: mend what is broken above first")
     return Line(name, KEPT, (check.__doc__ or "").partition("\n")[0].rstrip("."))
 
 
@@ -142,16 +145,19 @@ def _cost(case: Case) -> Line:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Leaves out what torch and its exporter tell of their own work, and the random state as it is."""
+    """Leaves out what torch, its exporters and ONNX Runtime tell of their own work, and the random state as it is."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
+    onnxruntime.set_default_logger_severity(FATAL)
     try:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with (
+            torch.random.fork_rng(devices=[]),
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)
-
-
-def _said(case: Case) -> str:
-    return "".join(f", {option}={value}" for option, value in case.options.items())
+        onnxruntime.set_default_logger_severity(WARNING)

@@ -28,6 +28,6 @@ def check_compile(case: Case) -> None:
             y.backward(gradient)
         laid = y.is_contiguous(memory_format=torch.channels_last)
         require(laid, "a map laid out channels last comes out laid out otherwise in training", MEND)
-        steps.append([y, x.grad, *(p.grad for p in module.parameters())])
+        steps.append([y, *map(gradient, (x, *module.parameters()))])
     for got, want in zip(*steps, strict=True):
         require_close(got, want, "compiled, a training step differs", MEND)

@@ -150,7 +150,7 @@ class Transform(Attention):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return moved(x, self.transform(x), self.blend)
+        return moved(x, self.transform(x), *self.shares())
 
     def transform(self, x: torch.Tensor) -> torch.Tensor:
         """Returns f(x), of the shape of `x`."""
@@ -164,7 +164,7 @@ class Transform(Attention):
             self.blend = self.no_share(1)
 
     def deploy(self) -> nn.Module:
-        share = None if self.blend is None else self.blend.detach().clone()
+        share = None if self.blend is None else self.blend.detach()[0].clone()
         twin = copy.deepcopy(self).eval()
         return DeployedTransform(twin.deploy_transform(), share, self.describe()).eval().requires_grad_(False)
 
@@ -234,7 +234,7 @@ def mixed(gate: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
 
 
 def moved(x: torch.Tensor, y: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
-    """Returns x + share · (y − x), exactly x at a share of 0; without one, y."""
+    """Returns x + share · (y − x), exactly x at a share of 0; without one, y. A share without axes leaves the dtype."""
     return y if share is None else x + share * (y - x)
 
 
