@@ -114,7 +114,7 @@ class Views(Right):
     """Takes for granted how a map lies in memory."""
 
     def forward(self, x):
-        return x * self.layers(x.view(x.shape[0], x.shape[1], -1).mean(2)[..., None, None]).sigmoid()
+        return x * self.layers(x.view(len(x), -1).view(*x.shape[:2], -1).mean(2)[..., None, None]).sigmoid()
 
 
 class SeesTheBatch(Right):

@@ -9,7 +9,7 @@ import torch
 from yolo_attn.errors import AttentionError, brief
 from yolo_attn.tolerance import TOLERANCE
 
-LONGEST = 160  # of what somebody else's error says, which for exporters is much
+LONGEST = 160
 
 
 class Broken(AttentionError):
@@ -47,6 +47,11 @@ def shape_text(x: torch.Tensor) -> str:
     return "×".join(map(str, x.shape))
 
 
+def shortened(error: BaseException) -> str:
+    """Returns somebody else's error as `brief` does; those of exporters go on for long."""
+    return textwrap.shorten(brief(error), LONGEST, placeholder=" …")
+
+
 @contextlib.contextmanager
 def trying(where: str, mend: str) -> Iterator[None]:
     """Makes a `Broken` of whatever the operator raises within."""
@@ -55,4 +60,4 @@ def trying(where: str, mend: str) -> Iterator[None]:
     except (Broken, Skipped):
         raise
     except Exception as error:  # an operator of anybody's may raise anything
-        raise Broken(f"{where}: {textwrap.shorten(brief(error), LONGEST, placeholder=' …')}", mend) from error
+        raise Broken(f"{where}: {shortened(error)}", mend) from error

@@ -53,7 +53,7 @@ def switched_on(module: nn.Module) -> nn.Module:
 
 
 def step(module: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
-    """Returns the output, the gradients of input and parameters, every tensor that the step leaves behind, and its input.
+    """Returns the output, the gradients of input and parameters, every tensor that the step leaves behind, its input.
 
     What follows writes in place into the output, as Ultralytics' activations may.
     """

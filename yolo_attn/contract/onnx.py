@@ -6,11 +6,10 @@ import warnings
 import onnx
 import torch
 
-from yolo_attn.contract.broken import Broken, require, trying
+from yolo_attn.contract.broken import require, trying
 from yolo_attn.contract.case import Case, deployed
 from yolo_attn.contract.start import SOME, started
 from yolo_attn.contract.tracing import MEND
-from yolo_attn.errors import brief
 from yolo_attn.export.parity import error, runner
 from yolo_attn.export.single import exported, rewritten
 from yolo_attn.tolerance import TOLERANCE
@@ -69,10 +68,8 @@ def same(model: onnx.ModelProto, module: torch.nn.Module, case: Case, shapes: li
     for batch, size in shapes:
         for x in (case.images(batch, size), -case.images(batch, size)):
             where = f"on {batch} maps of {size[0]}×{size[1]}"
-            try:
+            with trying(f"{where} the ONNX file fails", SIZES_STAY):
                 (got,) = run(x)
-            except Exception as failure:
-                raise Broken(f"{where} the ONNX file fails: {brief(failure)}", SIZES_STAY) from failure
             apart = error(got, module(x).numpy())
             mend = SIZES_STAY if (batch, size) != shapes[0] else MEND
             require(apart <= TOLERANCE["float32"], f"{where} the ONNX file differs by {apart:.1e}", mend)

@@ -14,6 +14,12 @@ WIDTHS = (8, 24, 64, 100, 512)
 NO_NUMBERS: tuple[Any, ...] = ("c2", 0, -4, 1.5, True, None)
 
 
+def check_builds(case: Case) -> None:
+    """It is built from channels and options."""
+    with trying(f"on {case.channels} channels its constructor fails", "let it take them, or say others: channels=256"):
+        case.fresh()
+
+
 def check_map(case: Case) -> None:
     """A map of 20×20 keeps its shape and dtype, in training and evaluation."""
     keeps(case, [ORDINARY], "forward takes one map (N, C, H, W) and returns one of its shape, dtype and device")

@@ -79,15 +79,15 @@ def check_share_of_one(case: Case) -> None:
 def check_identity_deploys(case: Case) -> None:
     """After an identity start, too, deploy form, gate and copy agree with it."""
     module, x = started(case, SOME).eval(), case.images()
-    with trying("deploy() after an identity start", EQUAL):
-        form = deployed(module)
+    with trying("after an identity start", EQUAL):
+        form, twin = deployed(module), copy.deepcopy(module)
         require_close(form(x), module(x), "after an identity start the deploy form differs", EQUAL)
     require(not any(p.requires_grad for p in form.parameters()), "the deploy form can be trained", EQUAL)
     if module.gates:
         require_close(x * module.gate(x), module(x), "after an identity start gate(x) times x is not forward(x)", EQUAL)
     said = ("start=identity" in module.describe()) == (module.blend is not None)
     require(said, f"it describes itself as {module.describe()}", "leave extra_repr() to Attention")
-    require(torch.equal(copy.deepcopy(module)(x), module(x)), "after an identity start its copy differs", EQUAL)
+    require(torch.equal(twin(x), module(x)), "after an identity start its copy differs", EQUAL)
 
 
 def started(case: Case, share: float = 0.0):

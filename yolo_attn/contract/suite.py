@@ -1,13 +1,14 @@
 """Every check in the order in which it is told of, and the lines of a run."""
 
 import contextlib
-import io
 import logging
+import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
-import onnxruntime
 import torch
 
 from yolo_attn.contract import (
@@ -26,12 +27,12 @@ from yolo_attn.contract import (
     start,
     tracing,
 )
-from yolo_attn.contract.broken import Broken, Skipped
+from yolo_attn.contract.broken import Broken, Skipped, shortened
 from yolo_attn.contract.case import Case
-from yolo_attn.errors import brief
 
 Checks = dict[str, Callable[[Case], None]]
 FOUNDATIONS: Checks = {  # where one of these fails, the others would only tell of it once more
+    "constructor": shapes.check_builds,
     "map": shapes.check_map,
     "odd map": shapes.check_odd_map,
     "input": inplace.check_input,
@@ -60,13 +61,13 @@ CHECKS: Checks = {
     "state dict": copies.check_state_dict,
     "description": deploy.check_description,
     "gate": deploy.check_gate,
+    "deploy form": deploy.check_deploy_equals,
+    "deploy folds": deploy.check_deploy_is_folded,
+    "deploy copies": deploy.check_deploy_leaves_the_operator,
     "identity": start.check_identity,
     "identity trains": start.check_training_from_identity,
     "identity to paper": start.check_share_of_one,
     "identity deploys": start.check_identity_deploys,
-    "deploy form": deploy.check_deploy_equals,
-    "deploy folds": deploy.check_deploy_is_folded,
-    "deploy copies": deploy.check_deploy_leaves_the_operator,
     "torch.export": tracing.check_export,
     "ONNX": onnx.check_onnx,
     "ONNX dynamic": onnx.check_onnx_dynamic,
@@ -79,8 +80,6 @@ ADVICE: Checks = {
     "optimizer": parameters.check_optimizer,
 }
 KEPT, BROKEN, NOTE, SKIPPED = "✅", "❌", "⚠️", "–"
-
-WARNING, FATAL = 2, 4  # ONNX Runtime's levels: the one that it begins with, and the one behind all that it raises
 
 
 class Line(NamedTuple):
@@ -96,7 +95,7 @@ class Line(NamedTuple):
 
 def tell(case: Case) -> int:
     """Prints the lines of an operator's run, and returns how many of its checks failed."""
-    print(f"{case.info.name} on maps of {case.channels} channels{_said(case)}", flush=True)
+    print(f"{case.info.name} on maps of {case.channels} channels{_options(case)}", flush=True)
     broken = 0
     for line in run(case):
         print(line, flush=True)
@@ -132,7 +131,7 @@ def _line(name: str, check: Callable[[Case], None], case: Case, mark: str) -> Li
     except Skipped as why:
         return Line(name, SKIPPED, f"not looked at: {why}")
     except Exception as error:  # an operator of anybody's may raise anything, anywhere
-        return Line(name, mark, f"fails with {brief(error)}: mend what is broken above first")
+        return Line(name, mark, f"fails with {shortened(error)}: mend what is broken above first")
     return Line(name, KEPT, (check.__doc__ or "").partition("\n")[0].rstrip("."))
 
 
@@ -140,7 +139,11 @@ def _cost(case: Case) -> Line:
     try:
         return Line("cost", KEPT, cost.cost(case))
     except Exception as error:
-        return Line("cost", SKIPPED, f"not measured: {brief(error)}")
+        return Line("cost", SKIPPED, f"not measured: {shortened(error)}")
+
+
+def _options(case: Case) -> str:
+    return "".join(f", {option}={value}" for option, value in case.options.items())
 
 
 @contextlib.contextmanager
@@ -148,16 +151,31 @@ def _quiet() -> Iterator[None]:
     """Leaves out what torch, its exporters and ONNX Runtime tell of their own work, and the random state as it is."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
-    onnxruntime.set_default_logger_severity(FATAL)
     try:
-        with (
-            torch.random.fork_rng(devices=[]),
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), _unprinted():
             warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)
-        onnxruntime.set_default_logger_severity(WARNING)
+
+
+@contextlib.contextmanager
+def _unprinted() -> Iterator[None]:
+    """Prints nothing, of what is written in C++ neither."""
+    streams = (sys.stdout, sys.stderr)
+    kept = {number: os.dup(number) for number in (1, 2)}
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        for stream in streams:
+            stream.flush()
+        for number in kept:
+            os.dup2(nowhere.fileno(), number)
+        try:
+            yield
+        finally:
+            for number, own in kept.items():
+                os.dup2(own, number)
+                os.close(own)
