@@ -159,6 +159,9 @@ class Transform(Attention):
     def shares(self) -> list[torch.Tensor | None]:
         return [None] if self.blend is None else list(self.blend)
 
+    def blended_gates(self) -> list[Callable[[torch.Tensor], torch.Tensor]]:
+        return []
+
     def start_as_identity(self) -> None:
         if not self.starts_as_identity:
             self.blend = self.no_share(1)

@@ -182,7 +182,9 @@ def _described(cls: type[nn.Module], name: str) -> AttentionInfo:
     if isinstance(info, AttentionInfo) and info.cls is cls:
         return info
     title = (cls.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-    numbers = tuple(option for option, value in made.options().items() if isinstance(value, int))
+    numbers = tuple(
+        option for option, value in made.options().items() if isinstance(value, int) and not isinstance(value, bool)
+    )
     return AttentionInfo(name, made, KIND, title, paper="", year=0, positional=numbers, aliases=())
 
 
