@@ -1,3 +1,5 @@
+"""What the tests of checks share: operators are registered for one test only."""
+
 import os
 
 import pytest

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from yolo_attn.contract import subject, suite
+from yolo_attn.contract.case import Case
 
-FILE = Path(__file__).parent.parent / "support" / "wrong_operators.py"
+FILES = [Path(__file__).parent.parent / "support" / f"{name}.py" for name in ("wrong_operators", "wrong_gates")]
 ONNX, ONNX_DYNAMIC, ONNX_IDENTITY = "ONNX", "ONNX dynamic", "ONNX, identity"
 
 # The operator, the mend, and every check that fails: the first is the one that the operator was written for.
@@ -35,16 +36,23 @@ WRONG = {
     "NoSigmoid": ("compute what forward does", ["deploy form", "identity deploys"]),
     "Unfolded": ("fold(conv, norm)", ["deploy folds"]),
     "Shared": ("deploy() works on copy.deepcopy(self)", ["deploy copies"]),
+    "Early": ("call super().__init__(channels) before", ["channels' type"]),
+    "Unkept": ("keep every option of the constructor", ["description"]),
+    "Adds": ("a gate is a factor of x", ["gate", "identity", "identity trains", "identity deploys"]),
     "Branches": ("torch.where", ["torch.export", ONNX, ONNX_DYNAMIC, ONNX_IDENTITY, "compile=True"]),
     "Pools": ("mean((2, 3)) and amax for adaptive pooling", [ONNX, ONNX_DYNAMIC, ONNX_IDENTITY, "deterministic"]),
     "PerChannel": ("keep it as a vector", ["optimizer"]),
 }
 
 
+def cases() -> dict[str, Case]:
+    """Returns the operators of the files by name."""
+    return {case.info.name: case for file in FILES for case in subject.cases(str(file), 16, {})}
+
+
 def found(name: str) -> dict[str, suite.Line]:
-    """Returns the lines of what is broken in one operator of the file, by the check's name."""
-    (case,) = [case for case in subject.cases(str(FILE), 16, {}) if case.info.name == name]
-    return {line.name: line for line in suite.run(case) if line.mark in (suite.BROKEN, suite.NOTE)}
+    """Returns the lines of what is broken in one operator, by the check's name."""
+    return {line.name: line for line in suite.run(cases()[name]) if line.mark in (suite.BROKEN, suite.NOTE)}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -61,5 +69,9 @@ def test_what_is_right_passes(name):
     assert not found(name)
 
 
-def test_the_file_has_no_other():
-    assert {case.info.name for case in subject.cases(str(FILE), 16, {})} == {*WRONG, "Right", "RightGate"}
+def test_the_files_have_no_other():
+    assert {case.info.name for file in FILES for case in subject.cases(str(file), 16, {})} == {
+        *WRONG,
+        "Right",
+        "RightGate",
+    }

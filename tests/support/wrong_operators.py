@@ -1,13 +1,9 @@
-"""Operators as people write them, each wrong in one way, and two that are right."""
-
-from typing import ClassVar
+"""Operators as people write them, modules that know nothing of this package: one is right, the others are wrong in one
+way each."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-
-from yolo_attn.nn.base import Attention
-from yolo_attn.nn.layers import BatchNorm2d
 
 
 class Right(nn.Module):
@@ -24,20 +20,6 @@ class Right(nn.Module):
 
     def gate(self, x):
         return self.layers(x.mean((2, 3), keepdim=True)).sigmoid()
-
-
-class RightGate(Attention):
-    """A subclass of Attention that has no deploy form of its own."""
-
-    gates: ClassVar = ("channel_attention",)
-
-    def __init__(self, channels: int, bias: bool = True):
-        super().__init__(channels)
-        self.bias = bias
-        self.conv = nn.Conv2d(channels, channels, 1, bias=bias)
-
-    def channel_attention(self, x):
-        return self.conv(x.mean((2, 3), keepdim=True)).sigmoid()
 
 
 class Halves(Right):
@@ -224,34 +206,6 @@ class Forgets(Right):
 
     def forward(self, x):
         return x * self.gate(x) * self.temperature
-
-
-class NoSigmoid(RightGate):
-    """Has a deploy form that leaves something out."""
-
-    def deploy_gates(self):
-        return [nn.Sequential(nn.AdaptiveAvgPool2d(1), self.conv)]
-
-
-class Unfolded(RightGate):
-    """Has a deploy form with its batch norm in it."""
-
-    def __init__(self, channels: int, bias: bool = True):
-        super().__init__(channels, bias)
-        self.norm = BatchNorm2d(channels)
-
-    def channel_attention(self, x):
-        return self.conv(self.norm(x).mean((2, 3), keepdim=True)).sigmoid()
-
-    def deploy_gates(self):
-        return [nn.Sequential(self.norm, nn.AdaptiveAvgPool2d(1), self.conv, nn.Sigmoid())]
-
-
-class Shared(RightGate):
-    """Gives its own layers away."""
-
-    def deploy(self):
-        return nn.Sequential(self.eval())
 
 
 class Branches(Right):

@@ -18,9 +18,9 @@ class Case:
     options: dict[str, object] = field(default_factory=dict)
     channels: int = 32
 
-    def fresh(self, share: float | None = None) -> Attention:
+    def fresh(self, share: float | None = None, seed: int = 0) -> Attention:
         """Returns the operator as it is built, in training; with a `share` started as the identity, then blended."""
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         module = self.info.cls(self.channels, **self.options)
         if share is not None:
             module.start_as_identity()

@@ -16,7 +16,8 @@ from yolo_attn.tolerance import TOLERANCE
 
 STATIC, ANY = [(2, (7, 13))], [(2, (7, 13)), (1, (1, 1)), (3, (32, 32)), (2, (5, 4))]
 OPSETS = (13, 18, 20)  # the oldest that torch's exporter writes, ours, and the newest
-SIZES_STAY = "mean((2, 3)) and amax for adaptive pooling; sizes from x.shape, never through int() or a Python number"
+SIZES_STAY = "take sizes from x.shape as they are, never through int(), max() or a Python number"
+EXPORTS = "write what torch's exporter has: mean((2, 3)) and amax for adaptive pooling, products for fused attention"
 
 
 def check_onnx(case: Case) -> None:
@@ -25,13 +26,13 @@ def check_onnx(case: Case) -> None:
 
 
 def check_onnx_dynamic(case: Case) -> None:
-    """A file for maps of any size and number does, at opsets 13, 18 and 20."""
+    """A file for maps of any size and number gives them, at opsets 13, 18 and 20."""
     for opset in OPSETS:
         compare(case, dynamic=True, opset=opset)
 
 
 def check_onnx_from_identity(case: Case) -> None:
-    """A file after an identity start does."""
+    """A file of an operator after an identity start gives them."""
     module = deployed(started(case, SOME).eval())
     model = graph(module, tuple(case.images().shape), True, 18)
     same(model, module, case, [(2, (7, 13)), (2, (20, 20))])
@@ -56,7 +57,7 @@ def compare(case: Case, dynamic: bool, opset: int) -> onnx.ModelProto:
 
 def graph(module: torch.nn.Module, shape: tuple[int, ...], dynamic: bool, opset: int) -> onnx.ModelProto:
     """Returns the fused graph of a module."""
-    with trying(f"{'dynamic' if dynamic else 'static'} ONNX at opset {opset}", SIZES_STAY), warnings.catch_warnings():
+    with trying(f"{'dynamic' if dynamic else 'static'} ONNX at opset {opset}", EXPORTS), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the exporter thinks may differ is compared
         return rewritten(exported(module, shape, dynamic, opset))[0]
 

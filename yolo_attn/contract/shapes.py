@@ -22,11 +22,11 @@ def check_builds(case: Case) -> None:
 
 def check_map(case: Case) -> None:
     """A map of 20×20 keeps its shape and dtype, in training and evaluation."""
-    keeps(case, [ORDINARY], "forward takes one map (N, C, H, W) and returns one of its shape, dtype and device")
+    keeps(case, [ORDINARY], "forward takes one map (N, C, H, W) and returns one of its shape and dtype, on its device")
 
 
 def check_odd_map(case: Case) -> None:
-    """So does one of 7×13."""
+    """A map of 7×13 keeps its shape and dtype."""
     keeps(case, [ODD], "take H and W from x.shape in forward; keep them by padding=kernel_size // 2 and stride 1")
 
 

@@ -33,6 +33,7 @@ from yolo_attn.contract.case import Case
 Checks = dict[str, Callable[[Case], None]]
 FOUNDATIONS: Checks = {  # where one of these fails, the others would only tell of it once more
     "constructor": shapes.check_builds,
+    "description": deploy.check_description,
     "map": shapes.check_map,
     "odd map": shapes.check_odd_map,
     "input": inplace.check_input,
@@ -47,23 +48,22 @@ CHECKS: Checks = {
     "channels' type": shapes.check_channels_are_a_number,
     "channels last": layout.check_channels_last,
     "per image": evaluation.check_per_image,
-    "gradients arrive": gradients.check_gradients_arrive,
-    "gradients": gradients.check_gradients,
-    "training": start.check_training,
     "precision": precision.check_dtypes,
     "mixed precision": precision.check_autocast,
     "large numbers": precision.check_large_numbers,
+    "gradients arrive": gradients.check_gradients_arrive,
+    "gradients": gradients.check_gradients,
+    "training": start.check_training,
     "devices": devices.check_moves,
+    "gate": deploy.check_gate,
+    "deploy form": deploy.check_deploy_equals,
+    "deploy folds": deploy.check_deploy_is_folded,
+    "deploy copies": deploy.check_deploy_leaves_the_operator,
     "in place": inplace.check_inplace,
     "own output": inplace.check_output_is_its_own,
     "copies": copies.check_copies,
     "pickle": copies.check_pickle,
     "state dict": copies.check_state_dict,
-    "description": deploy.check_description,
-    "gate": deploy.check_gate,
-    "deploy form": deploy.check_deploy_equals,
-    "deploy folds": deploy.check_deploy_is_folded,
-    "deploy copies": deploy.check_deploy_leaves_the_operator,
     "identity": start.check_identity,
     "identity trains": start.check_training_from_identity,
     "identity to paper": start.check_share_of_one,
@@ -132,7 +132,12 @@ def _line(name: str, check: Callable[[Case], None], case: Case, mark: str) -> Li
         return Line(name, SKIPPED, f"not looked at: {why}")
     except Exception as error:  # an operator of anybody's may raise anything, anywhere
         return Line(name, mark, f"fails with {shortened(error)}: mend what is broken above first")
-    return Line(name, KEPT, (check.__doc__ or "").partition("\n")[0].rstrip("."))
+    return Line(name, KEPT, title(check))
+
+
+def title(check: Callable[[Case], None]) -> str:
+    """Returns what a check looks at: the first line of its docstring."""
+    return (check.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
 def _cost(case: Case) -> Line:
