@@ -87,11 +87,13 @@ def test_an_operators_name_and_a_module_too(few, words, head, tmp_path, monkeypa
         (["cbam", "channels=0"], "channels must be a whole number from 1"),
         (["gam", "start=identity"], "GAM has no option 'start'"),
         (["two_maps.py"], "two_maps.py has no operator"),
+        (["taken.py"], "the name C2PSA is that of a module of Ultralytics'; call yours otherwise"),
     ],
 )
 def test_what_cannot_be_checked_is_one_line(words, error, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("two_maps.py").write_text(RIGHT.replace("self, x", "self, x, y"))
+    Path("taken.py").write_text(RIGHT.replace("MyAttention", "C2PSA"))
     assert cli.main(["check", *words]) == 1
     said = capsys.readouterr().err
     assert error in said and said.startswith("ERROR ❌️") and said.count("\n") == 1

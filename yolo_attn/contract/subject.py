@@ -1,5 +1,6 @@
 """What `yolo-attn check` was asked about: an operator's name, or the operators of a file or of a module."""
 
+import importlib
 import importlib.util
 import os
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ def _named(attention: str) -> list[tuple[registry.AttentionInfo, dict[str, objec
     elif registry.find(attention.partition(".")[0]) or not _is_module(attention):
         info, said = words.read(attention)
         return [(info, said)]
+    importlib.import_module("ultralytics.models")  # once that is there, a name of its modules is refused
     return [(own.register(cls), {}) for cls in sources.load(attention)]
 
 
