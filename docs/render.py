@@ -19,6 +19,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "row-forms": row_forms.table,
     "operator-times": tables.operator_times,
     "identity-start": tables.identity_start,
+    "checks": tables.checks,
     "int8": tables.int8,
     "kernels": tables.kernels,
     "live": tables.live,

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import geometric_mean
 
+from yolo_attn.contract import suite
+from yolo_attn.contract.suite import title
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 PASSES = {"inference": "inference", "deployed": "after `fuse()`", "training": "training step"}
 SLOW = ("EncNet", "GSoP", "SRM")  # whose pasted forms take several times as long
@@ -48,6 +51,15 @@ def operator_times() -> str:
     lines = [line(name, {name}) for name in names]
     lines += [line("all", names), line(f"all but {', '.join(SLOW)}", set(names) - set(SLOW))]
     return markdown(("operator", *PASSES.values()), lines)
+
+
+def checks() -> str:
+    """What `yolo-attn check` looks at, in its order."""
+    rows = [
+        [name, title(check), "fails" if name in suite.CHECKS else "is said"]
+        for name, check in {**suite.CHECKS, **suite.ADVICE}.items()
+    ]
+    return markdown(("check", "what is looked at", "where it is not so"), rows)
 
 
 def int8() -> str:

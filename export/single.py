@@ -1,4 +1,4 @@
-"""The ONNX graph of one module by itself, exported with the settings of Ultralytics' exporter."""
+"""The ONNX graph of one module by itself, exported with the settings of Ultralytics' exporter, and fused."""
 
 import io
 from typing import Any
@@ -7,6 +7,8 @@ import onnx
 import onnxslim
 import torch
 from torch import nn
+
+from yolo_attn.export import fused
 
 AXES = {0: "batch", 2: "height", 3: "width"}
 
@@ -29,3 +31,10 @@ def exported(module: nn.Module, shape: tuple[int, ...], dynamic: bool, opset: in
         dynamic_axes={"x": AXES, "y": AXES} if dynamic else None,
     )  # fmt: skip
     return onnxslim.slim(onnx.load_from_string(file.getvalue()))
+
+
+def rewritten(model: onnx.ModelProto, tensorrt: bool = False) -> tuple[onnx.ModelProto, dict[str, int]]:
+    """Returns an operator's graph fused, as it is within a network, and how often each rule matched."""
+    for node in model.graph.node:
+        node.name = f"/model.0{node.name}"
+    return fused.fuse(model, ["model.0"], tensorrt)

@@ -11,7 +11,7 @@ import pytest
 # From the top down: a module imports what stands below its own line, or within its own name here.
 ORDER = (
     "cli",
-    "doctor view models",
+    "doctor view contract models",
     "insertion",
     "boot",
     "upstream",

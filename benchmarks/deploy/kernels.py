@@ -19,14 +19,13 @@ import torch
 from torch import nn
 
 from benchmarks import arguments
-from benchmarks.deploy.graphs import rewritten
 from benchmarks.machine import machine, write_rows
 from tests.support.operators import make
 from tests.support.pasted import paste
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx
-from yolo_attn.export.single import exported
+from yolo_attn.export.single import exported, rewritten
 
 FILE = Path(__file__).with_suffix(".csv")
 CHANNELS, SIZE = 256, 40

@@ -11,11 +11,10 @@ from pathlib import Path
 import torch
 
 from benchmarks import arguments
-from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import make
 from tests.support.pasted import paste
 from yolo_attn import registry
-from yolo_attn.export.single import exported
+from yolo_attn.export.single import exported, rewritten
 
 SHAPE = (1, 64, 20, 24)
 FILE = Path(__file__).with_suffix(".md")

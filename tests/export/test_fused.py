@@ -11,7 +11,6 @@ from torch import nn
 from ultralytics import YOLO
 
 from benchmarks.deploy import nodes
-from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import make
 from tests.support.sensitive import sensitive
 from yolo_attn.export import fused, half, int8
@@ -27,7 +26,7 @@ from yolo_attn.export.rewrites import (
     strip_product,
     trailing_axes,
 )
-from yolo_attn.export.single import exported
+from yolo_attn.export.single import exported, rewritten
 
 SHAPE = (2, 32, 7, 13)
 MATCHES = {

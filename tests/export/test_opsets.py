@@ -7,10 +7,9 @@ import onnx
 import pytest
 import torch
 
-from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import OPTIONS, images, make
 from yolo_attn.export.parity import error, runner
-from yolo_attn.export.single import exported
+from yolo_attn.export.single import exported, rewritten
 from yolo_attn.tolerance import TOLERANCE
 
 OPSETS = range(9, 21)

@@ -19,13 +19,12 @@ from ultralytics.engine.exporter import Exporter
 from ultralytics.nn.backends.base import BaseBackend
 
 from benchmarks.deploy import kernels
-from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import make
 from tests.support.sensitive import sensitive
 from yolo_attn import cli, export, models, registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx
-from yolo_attn.export.single import exported
+from yolo_attn.export.single import exported, rewritten
 from yolo_attn.upstream import exporter
 
 pytest.importorskip("tensorrt_rtx", reason="the extra `rtx` is not installed")

@@ -9,11 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.deploy.graphs import rewritten
 from tests.support.operators import assert_close, images, make
 from tests.support.pasted import PastedEncNet, paste
 from yolo_attn.export.parity import error
-from yolo_attn.export.single import exported
+from yolo_attn.export.single import exported, rewritten
 from yolo_attn.nn.encnet import EncNet
 from yolo_attn.nn.layers import BatchNorm2d
 from yolo_attn.nn.sumnorm import MapSize, SumNorm

@@ -1,10 +1,12 @@
 """The operators under test, with the options that change their mathematics."""
 
 import torch
-from torch import nn
 
 from yolo_attn import registry
-from yolo_attn.tolerance import TOLERANCE
+from yolo_attn.contract import case
+from yolo_attn.contract.broken import require_close
+from yolo_attn.contract.case import Case
+from yolo_attn.nn import Attention
 
 FURTHER = {  # beside the defaults
     "GAM": [{"reduction": 8}, {"groups": 4}, {"channel_sigmoid": False}],
@@ -33,28 +35,16 @@ CASES = [(name, options) for name, sets in OPTIONS.items() for options in sets]
 IDS = [name + "".join(f"-{key}={value}" for key, value in options.items()) for name, options in CASES]
 
 
-def make(name: str, options: dict, channels: int = 32, seed: int = 0) -> nn.Module:
+def make(name: str, options: dict, channels: int = 32, seed: int = 0) -> Attention:
     """Returns an operator in evaluation whose every number differs from its default: nothing cancels by luck."""
-    torch.manual_seed(seed)
-    module = registry.get(name).cls(channels, **options)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.2)
-        for norm in module.modules():
-            if isinstance(norm, nn.modules.batchnorm._BatchNorm):
-                norm.running_mean.normal_(0, 0.3)
-                norm.running_var.uniform_(0.5, 2)
-                norm.weight.uniform_(0.5, 1.5)
-    return module.eval()
+    return Case(registry.get(name), options, channels).module(seed)
 
 
 def images(batch: int = 2, channels: int = 32, size: tuple[int, int] = (7, 13), seed: int = 1) -> torch.Tensor:
     """Returns the same random maps each time."""
-    return torch.randn(batch, channels, *size, generator=torch.Generator().manual_seed(seed))
+    return case.images(batch, channels, size, seed)
 
 
 def assert_close(got: torch.Tensor, want: torch.Tensor, dtype: str = "float32") -> None:
     """Compares within the tolerance of `dtype`."""
-    assert got.shape == want.shape
-    largest = (got.double() - want.double()).abs().max() / max(1.0, want.double().abs().max())
-    assert largest <= TOLERANCE[dtype], f"error {largest:.1e}"
+    require_close(got, want, "it differs", "see above", dtype)

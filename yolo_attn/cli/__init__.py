@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 
 from yolo_attn.cli.keys import choices, keys_of, read_options
+from yolo_attn.contract.options import CheckOptions
 from yolo_attn.errors import AttentionError
 from yolo_attn.export.options import ExportOptions
 from yolo_attn.live.options import LiveOptions
@@ -24,7 +25,7 @@ def add(options: AddOptions) -> int:
     """Puts attention into a model YAML: yolo-attn add yolo26n.yaml cbam at=P5 reduction=8 -o my.yaml"""
     from yolo_attn import insertion
 
-    values = {name: _yaml_value(name, text) for name, text in options.options.items()}
+    values = _yaml_values(options.options)
     model = insertion.insert(options.model, options.attention, options.at, **values)
     said = " ".join([f"at={options.at}", *(f"{name}={text}" for name, text in options.options.items())])
     source = f"{options.model} with {options.attention} {said}"
@@ -71,6 +72,16 @@ def list_(options: ListOptions) -> int:
 
     print(operators.text(options.kind))
     return 0
+
+
+def check(options: CheckOptions) -> int:
+    """Checks an operator, one line a check: yolo-attn check my_attention.py channels=64 reduction=8"""
+    from yolo_attn.contract import subject, suite
+
+    broken = 0
+    for case in subject.cases(options.attention, options.channels, _yaml_values(options.options)):
+        broken += suite.tell(case)
+    return int(broken > 0)
 
 
 def export(options: ExportOptions) -> int:
@@ -124,6 +135,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "fix": fix,
     "show": show,
     "list": list_,
+    "check": check,
     "export": export,
     "live": live,
     "doctor": doctor,
@@ -207,10 +219,14 @@ def _joined(arguments: list[str]) -> list[str]:
     return words
 
 
-def _yaml_value(name: str, text: str) -> object:
+def _yaml_values(options: dict[str, str]) -> dict[str, object]:
+    """Returns an operator's options as a model YAML would have them."""
     import yaml
 
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise AttentionError(f"'{name}={text}' is no value: write {name}=8 or {name}=true") from None
+    values = {}
+    for name, text in options.items():
+        try:
+            values[name] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise AttentionError(f"'{name}={text}' is no value: write {name}=8 or {name}=true") from None
+    return values

@@ -237,7 +237,7 @@ def mixed(gate: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
 
 
 def moved(x: torch.Tensor, y: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
-    """Returns x + share · (y − x), exactly x at a share of 0; without one, y."""
+    """Returns x + share · (y − x), exactly x at a share of 0; without one, y. A share without axes leaves the dtype."""
     return y if share is None else x + share * (y - x)
 
 
