@@ -45,7 +45,7 @@ def test_parameter_counts(c):
         MLCA: 2 * (3 if c < 128 else 5),
         ELA: 7 * c + 2 * c,
     }
-    groups = {EMA: {"groups": 16}, SK: {"groups": 16}}  # which divide every c here
+    groups = {cls: {"groups": 16} for cls in (EMA, SK)}  # which divide every c here
     assert {cls: sum(p.numel() for p in cls(c, **groups.get(cls, {})).parameters()) for cls in counts} == counts
 
 
@@ -132,17 +132,16 @@ def test_triplet_loads_the_authors_names():
         (EncNet, {"codes": 0}, "{codes: 32}"),
         (BiAttention, {}, "{reduction: 2}"),
         (NonLocal, {"reduction": 16}, "{reduction: 2}"),
-        (EMA, {}, "{groups: 8}"),
         (EMA, {"groups": 3}, "{groups: 8}"),
         (SimAM, {"e_lambda": 0.0}, "{e_lambda: 0.0001}"),
-        (ShuffleAttention, {}, "{groups: 4}"),
-        (SK, {}, "{groups: 8}"),
+        (ShuffleAttention, {"groups": 8}, "{groups: 4}"),
+        (SK, {"groups": 32}, "{groups: 8}"),
         (SK, {"groups": 8, "branches": 1}, "{branches: 2}"),
         (LSKA, {"kernel_size": 9}, "{kernel_size: 7}"),
         (MLCA, {"local_size": 0}, "{local_size: 5}"),
         (MLCA, {"local_weight": 1.5}, "{local_weight: 0.5}"),
         (MLCA, {"kernel_size": 4}, "{kernel_size: 3}"),
-        (ELA, {}, "{norm_groups: 8}"),
+        (ELA, {"norm_groups": 16}, "{norm_groups: 8}"),
         (ELA, {"norm_groups": 8, "width": 3}, "{width: 8}"),
         (ELA, {"norm_groups": 8, "kernel_size": 6}, "{kernel_size: 7}"),
     ],

@@ -26,14 +26,15 @@ class ELA(Attention):
     Args:
         channels: Channels C of the map.
         kernel_size: Length of the convolution along the strips, odd.
-        norm_groups: Groups of the group norm, which divide C.
+        norm_groups: Groups of the group norm, which divide C; 16, or the most that do, if left out.
         width: Channels in a group of the convolution; 1 is depthwise.
     """
 
     gates: ClassVar = ("strip_attention",)
 
-    def __init__(self, channels: int, kernel_size: int = 7, norm_groups: int = 16, width: int = 1):
+    def __init__(self, channels: int, kernel_size: int = 7, norm_groups: int | None = None, width: int = 1):
         super().__init__(channels)
+        norm_groups = math.gcd(channels, 16) if norm_groups is None else norm_groups
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise AttentionError(f"ELA needs an odd kernel_size, got {kernel_size}; set {{kernel_size: 7}}")
         if norm_groups < 1 or channels % norm_groups:

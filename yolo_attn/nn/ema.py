@@ -28,13 +28,14 @@ class EMA(Attention):
 
     Args:
         channels: Channels C of the map.
-        groups: Number of groups G, which divides C; the authors' factor.
+        groups: Number of groups G, which divides C: the authors' factor. Left out it is their 32, or the most that does.
     """
 
     gates: ClassVar = ("cross_spatial_attention",)
 
-    def __init__(self, channels: int, groups: int = 32):
+    def __init__(self, channels: int, groups: int | None = None):
         super().__init__(channels)
+        groups = math.gcd(channels, 32) if groups is None else groups
         if groups < 1 or channels % groups:
             raise AttentionError(
                 f"EMA cannot cut {channels} channels into {groups} groups; set {{groups: {math.gcd(channels, 32)}}}"

@@ -15,11 +15,11 @@ class NAM(Attention):
     """A gate from a batch norm, each channel weighed by its share of the norm's scales: σ(|γ| / Σ|γ| · BN(x)).
 
     Liu et al., "NAM: Normalization-based Attention Module", NeurIPS workshop 2021, arXiv 2111.12419, equations 1 and 2,
-    the channel part. As in the authors' code (Christian-lyc/NAM), the weights follow the scales and are no way for the
-    gradient. Its state dicts load.
+    the channel part. State dicts of the authors' code (Christian-lyc/NAM) load.
 
-    Differs from the paper: its pixel part is left out, as the authors' code has none; and so is the penalty on the
-    scales in the loss (equation 4), which is a matter of training.
+    Differs from the authors' code: it cuts the gradient through the weights. Differs from the paper: its pixel part is
+    left out, as the authors' code has none; and so is the penalty on the scales in the loss (equation 4), which is a
+    matter of training.
 
     Start: a batch norm's, so each gate is close to ½.
 
@@ -40,7 +40,7 @@ class NAM(Attention):
 
     def weights(self) -> torch.Tensor:
         """Returns each channel's share of the scales, `(C, 1, 1)`."""
-        scales = self.norm.weight.detach().abs()
+        scales = self.norm.weight.abs()
         return (scales / scales.sum()).view(-1, 1, 1)
 
     def deploy_gates(self) -> list[nn.Module]:

@@ -1,5 +1,7 @@
 """ShuffleAttention, SA-Net's unit."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -31,13 +33,14 @@ class ShuffleAttention(Transform):
 
     Args:
         channels: Channels C of the map, a multiple of twice the groups.
-        groups: Number of groups G.
+        groups: Number of groups G. Left out, it is 8, or the most of 4, 2 and 1 whose double divides C.
     """
 
-    def __init__(self, channels: int, groups: int = 8):
+    def __init__(self, channels: int, groups: int | None = None):
         super().__init__(channels)
+        groups = max(math.gcd(channels, 16) // 2, 1) if groups is None else groups
         if groups < 1 or channels % (2 * groups):
-            fitting = max((g for g in (64, 32, 16, 8, 4, 2, 1) if channels % (2 * g) == 0), default=0)
+            fitting = math.gcd(channels, 16) // 2
             mend = f"set {{groups: {fitting}}}" if fitting else "it takes an even number; set {groups: 1} on one"
             raise AttentionError(f"ShuffleAttention cannot halve {channels} channels in {groups} groups; {mend}")
         self.groups = groups

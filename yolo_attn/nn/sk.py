@@ -30,13 +30,16 @@ class SK(Transform):
     Args:
         channels: Channels C of the map.
         branches: Number of branches M.
-        groups: Groups G of the branches' convolutions, which divide C.
+        groups: Groups G of the branches' convolutions, which divide C; the paper's 32, or the most that do, if left out.
         reduction: r, the ratio of C to d.
         hidden: The least d there is, L.
     """
 
-    def __init__(self, channels: int, branches: int = 2, groups: int = 32, reduction: int = 16, hidden: int = 32):
+    def __init__(
+        self, channels: int, branches: int = 2, groups: int | None = None, reduction: int = 16, hidden: int = 32
+    ):
         super().__init__(channels)
+        groups = math.gcd(channels, 32) if groups is None else groups
         if branches < 2:
             raise AttentionError(f"SK chooses among branches, and {branches} is no choice; set {{branches: 2}}")
         if groups < 1 or channels % groups:

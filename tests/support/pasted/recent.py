@@ -68,14 +68,14 @@ class PastedShuffleAttention(nn.Module):
 
 
 class PastedNAM(nn.Module):
-    """The map permuted to multiply its last axis."""
+    """The map permuted for its last axis. The authors' file reads the weights off `.data`, without a gradient."""
 
     def __init__(self, channels: int):
         super().__init__()
         self.bn2 = nn.BatchNorm2d(channels)
 
     def forward(self, x):
-        scales = self.bn2.weight.data.abs()
+        scales = self.bn2.weight.abs()
         weighed = self.bn2(x).permute(0, 2, 3, 1).contiguous() * (scales / scales.sum())
         return torch.sigmoid(weighed.permute(0, 3, 1, 2).contiguous()) * x
 
