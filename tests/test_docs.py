@@ -18,6 +18,7 @@ from ultralytics.utils import DEFAULT_CFG_DICT
 from docs import render
 from yolo_attn import cli
 from yolo_attn.errors import AttentionError
+from yolo_attn.nn import own, sources
 from yolo_attn.upstream import compose
 
 ROOT = render.ROOT
@@ -28,6 +29,16 @@ BLOCK = re.compile(r"^(?:    .*\n|```[^`]*```\n)+", re.MULTILINE)
 SPAN = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"(!?)\[[^\]]*\]\(([^()\s]+)\)")
 ANY = ("...", "…")  # what the reader fills in
+
+
+@pytest.fixture(autouse=True)
+def readers_own(monkeypatch):
+    """The operator that a page tells the reader to write is there."""
+    (cls,) = sources.load(str(ROOT / "tests" / "support" / "own" / "my_attention.py"))
+    monkeypatch.setenv(sources.VARIABLE, "")  # put back afterwards, with what registering adds to it
+    info = own.register(cls)
+    yield
+    own.take_out(info)
 
 
 def commands(text: str) -> Iterator[list[str]]:
@@ -94,7 +105,9 @@ def wrong_pip(words: list[str]) -> Iterator[str]:
 
 def wrong_names(text: str, file: Path) -> Iterator[str]:
     """Yields the models that cannot be made: each name is a base's, or composed of one, and has the places it names."""
-    for name in dict.fromkeys(re.findall(r"\byolo[\w-]*(?<!-my)\.yaml", text)):  # -my is the reader's own
+    for name in dict.fromkeys(
+        re.findall(r"\byolo[\w-]*(?:\.[a-z]+\d[\w-]*)*(?<!-my)\.yaml", text)
+    ):  # -my is the reader's own
         try:
             said = compose.read(name)
             if said:
@@ -137,7 +150,7 @@ def wrong_paths(text: str, file: Path) -> Iterator[str]:
 def wrong_layout(text: str, file: Path) -> Iterator[str]:
     """Yields files of a drawn tree of folders that do not exist."""
     folders = [(0, ROOT)]
-    for indent, name in re.findall(r"^( {4,})([\w.-]+(?:/|\.\w+))(?: |$)", text, re.MULTILINE):
+    for indent, name in re.findall(r"^( {4,})(?!self\.)([\w.-]+(?:/|\.\w+))(?: |$)", text, re.MULTILINE):
         while len(indent) <= folders[-1][0]:
             folders.pop()
         path = folders[-1][1] / name

@@ -40,14 +40,16 @@ def test_it_keeps_to(check, case):
 @pytest.mark.parametrize("dtype", precision.HALVES, ids=str)
 @pytest.mark.parametrize("training", [False, True])
 def test_large_numbers_fit_but_where_a_gate_without_a_sigmoid_grows_with_the_map(case, dtype, training):
-    grows = case.options.get("channel_sigmoid") is False and dtype == torch.float16  # the docstring says so
+    without_sigmoid = case.options.get("channel_sigmoid") is False or case.info.name == "LSKA"
+    grows = without_sigmoid and dtype == torch.float16  # the docstring says so
     assert precision.fits(case, dtype, training) != grows
 
 
 @every_case
 def test_after_the_first_step_a_gradient_reaches_every_parameter(case):
-    # SRM's own weights are 0 at first, before its batch norm.
-    assert start.steps_until_all_learn(case, 0.0) == (2 if case.info.name == "SRM" else 1)
+    # Two operators' own weights are 0 at first, before a norm's reach anything.
+    two = case.info.name in ("SRM", "ShuffleAttention")
+    assert start.steps_until_all_learn(case, 0.0) <= (2 if two else 1)
 
 
 @every_case

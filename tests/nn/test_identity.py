@@ -24,7 +24,7 @@ def test_its_parameter_is_a_vector_of_one_number_per_gate(name):
     module = fresh(name)
     assert module.starts_as_identity == (name in ("GCT", "NonLocal"))
     if not module.starts_as_identity:
-        assert module.blend.shape == (len(module.gates),) and "blend" in module.state_dict()
+        assert module.blend.shape == (len(module.gates) or 1,) and "blend" in module.state_dict()
     assert [key for key, _ in module.named_parameters()] == [
         *(["blend"] if module.blend is not None else []),
         *(key for key, _ in registry.get(name).cls(32).named_parameters()),

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from ultralytics.utils.torch_utils import initialize_weights
 
-from yolo_attn.nn import BAM, CBAM, CoordAtt, GSoP, NonLocal, TripletAttention
+from yolo_attn.nn import BAM, CBAM, LSKA, CoordAtt, GSoP, NonLocal, TripletAttention
 
 C, HIDDEN = 256, 16
 LINEAR = "torch's linear"
@@ -39,6 +39,10 @@ STARTS: list[tuple[type[nn.Module], dict, dict]] = [
         "second_order_attention.excite.3": fan_out(1, 64),
     }),
     (NonLocal, {}, dict.fromkeys(("theta", "phi", "g", "out"), 0.01)),
+    (LSKA, {"kernel_size": 11}, {
+        "conv0h": fan_out(3, 1), "conv0v": fan_out(3, 1), "conv_spatial_h": fan_out(5, 1),
+        "conv_spatial_v": fan_out(5, 1), "conv1": fan_out(1, C),
+    }),
 ]  # fmt: skip
 ZERO_GATES = {CBAM: "spatial_attention.norm", TripletAttention: "hw.conv.bn", NonLocal: "norm"}
 every_start = pytest.mark.parametrize(

@@ -5,8 +5,18 @@ import torch
 from torch import nn
 
 from tests.support.operators import assert_close, images
-from tests.support.pasted import PastedCoordAtt, PastedTripletAttention
-from yolo_attn.nn import CoordAtt, TripletAttention
+from tests.support.pasted import (
+    PastedCoordAtt,
+    PastedELA,
+    PastedEMA,
+    PastedLSKA,
+    PastedMLCA,
+    PastedNAM,
+    PastedShuffleAttention,
+    PastedSK,
+    PastedTripletAttention,
+)
+from yolo_attn.nn import ELA, EMA, LSKA, MLCA, NAM, SK, CoordAtt, ShuffleAttention, TripletAttention
 
 # The authors' older file, MODELS/triplet_attention.py, and their mbv2_ca.py.
 OLDER_TRIPLET = {"cw.": "ChannelGateH.spatial.", "hc.": "ChannelGateW.spatial.", "hw.": "SpatialGate.spatial."}
@@ -29,6 +39,15 @@ FILES = {
     "older triplet, no_spatial": (
         PastedTripletAttention(32, spatial=False), TripletAttention, {"spatial": False}, older_triplet,
     ),
+    "NAM": (PastedNAM(32), NAM, {}, lambda module: module.state_dict(prefix="Channel_Att.")),
+    "NAM, the part alone": (PastedNAM(32), NAM, {}, nn.Module.state_dict),
+    **{
+        cls.__name__: (pasted(32), cls, {}, nn.Module.state_dict)
+        for pasted, cls in (
+            (PastedEMA, EMA), (PastedShuffleAttention, ShuffleAttention), (PastedSK, SK), (PastedLSKA, LSKA),
+            (PastedMLCA, MLCA), (PastedELA, ELA),
+        )
+    },
 }  # fmt: skip
 
 

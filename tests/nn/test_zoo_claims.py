@@ -7,6 +7,7 @@ from torch import nn
 from tests.support.operators import assert_close, make
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
+from yolo_attn.nn import ELA, EMA, LSKA, MLCA, NAM, SK, ShuffleAttention, SimAM
 from yolo_attn.nn.bam import BAM
 from yolo_attn.nn.biattention import BiAttention
 from yolo_attn.nn.encnet import EncNet
@@ -35,8 +36,17 @@ def test_parameter_counts(c):
         EncNet: 2 * c * c + 3 * c + k * c + 3 * k,
         BiAttention: c * m + 3 * m + 2 * (products * c + 3 * c),
         NonLocal: 2 * c * c + 4 * c + c // 2,
+        SimAM: 0,
+        NAM: 2 * c,
+        ShuffleAttention: 3 * c // 8,
+        EMA: 10 * (c // 16) ** 2 + 4 * (c // 16),
+        SK: 2 * (9 * c * c // 16 + 2 * c) + c * max(h, 32) + 2 * max(h, 32) + 2 * (max(h, 32) * c + c),
+        LSKA: 4 * (3 * c + c) + c * c + c,
+        MLCA: 2 * (3 if c < 128 else 5),
+        ELA: 7 * c + 2 * c,
     }
-    assert {cls: sum(p.numel() for p in cls(c).parameters()) for cls in counts} == counts
+    groups = {EMA: {"groups": 16}, SK: {"groups": 16}}  # which divide every c here
+    assert {cls: sum(p.numel() for p in cls(c, **groups.get(cls, {})).parameters()) for cls in counts} == counts
 
 
 def test_parameter_counts_of_the_official_classes():
@@ -73,7 +83,7 @@ def test_srm_of_one_pixel_is_finite():
     assert torch.equal(SRM(8).gate(x), torch.full((1, 8, 1, 1), 0.5))
 
 
-@every_operator
+@pytest.mark.parametrize("cls", [info.cls for info in registry.OPERATORS if info.name != "LSKA"])  # it has no bound
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 def test_finite_in_fp16_where_squares_are_not(cls, training):
     module, x = cls(32).train(training), torch.randn(1, 32, 48, 48) * 300
@@ -122,6 +132,19 @@ def test_triplet_loads_the_authors_names():
         (EncNet, {"codes": 0}, "{codes: 32}"),
         (BiAttention, {}, "{reduction: 2}"),
         (NonLocal, {"reduction": 16}, "{reduction: 2}"),
+        (EMA, {}, "{groups: 8}"),
+        (EMA, {"groups": 3}, "{groups: 8}"),
+        (SimAM, {"e_lambda": 0.0}, "{e_lambda: 0.0001}"),
+        (ShuffleAttention, {}, "{groups: 4}"),
+        (SK, {}, "{groups: 8}"),
+        (SK, {"groups": 8, "branches": 1}, "{branches: 2}"),
+        (LSKA, {"kernel_size": 9}, "{kernel_size: 7}"),
+        (MLCA, {"local_size": 0}, "{local_size: 5}"),
+        (MLCA, {"local_weight": 1.5}, "{local_weight: 0.5}"),
+        (MLCA, {"kernel_size": 4}, "{kernel_size: 3}"),
+        (ELA, {}, "{norm_groups: 8}"),
+        (ELA, {"norm_groups": 8, "width": 3}, "{width: 8}"),
+        (ELA, {"norm_groups": 8, "kernel_size": 6}, "{kernel_size: 7}"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_with_the_mend(cls, options, mend):

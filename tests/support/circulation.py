@@ -7,22 +7,21 @@ def _words(text: str) -> list[str]:
 
 # Attention of other papers, and of other people's.
 ATTENTION = _words("""
-    EMA EMAttention EMA_attention SimAM SimAM_module ShuffleAttention SA SK SKAttention SKNet SKConv LSK LSKA
-    LSKBlock LKA MLCA ELA NAM NAMAttention BiFormer BiLevelRoutingAttention BiLevelRoutingAttention_nchw BRA
-    DAttention DAT FocalModulation CAA CAFM ACmix SEAM MultiSEAM CrissCrossAttention ParNetAttention ParNet
-    S2Attention PSA PSAModule PolarizedSelfAttention SequentialPolarizedSelfAttention
-    ParallelPolarizedSelfAttention ResidualAttention MHSA DoubleAttention OutlookAttention EfficientAttention
-    ExternalAttention AxialAttention HaloAttention MobileViTAttention CoTAttention CoT3 GlobalContext GCBlock
-    GatherExcite SpatialGroupEnhance SGE EffectiveSE EffectiveSEModule eSE scSE CPCA MPCA MCA SCSA AFGCAttention
-    FCAttention deformable_LKA SegNext_Attention MSCA MSDA FocusedLinearAttention HiLo LocalWindowAttention
-    CascadedGroupAttention TransNeXt_AggregatedAttention AggregatedAtt CloAttention CloAtt EMSA EMAU UFOAttention
-    MUSEAttention AFT AFT_FULL DANet DAModule A2Attention SOCA LCTAttention GCAttention GaussianAttention
-    AAAttention ChannelAttention SpatialAttention CALayer CAModule SAM CAM PAM CBSM BCAM CPAM CSAM SCAM CCAM DCAM
-    SPAM ECCA LAM TA AgentAttention LinearAttention LocalAttention TrilinearAttention MultiHeadAttention
-    AttentionGate StripPooling SpatialAttentionModule CBAMv2 SELayerV2 SENetV2 CoordAttv2 PCBAM LCBAM GLCBAM ACA
-    CASAB CBSA MALA LRSA LWGA GLSA FSA SFA HAttention GAttention LSAttention ELAttention MSAttention ResBlock
-    ResBlock_SA EncoderLayer TransformerLayer NLBlock2 EVA GAN ESE DSE PSE MSE LSE RCAB RCA ACAM DAM MAM SAMM SGAM
-    GCA GCM GCN GC GE SR SRU SRFD SRA STM TMA2 FCA2D DCT FCM FEM
+    SA LSK LSKBlock LKA BiFormer BiLevelRoutingAttention BiLevelRoutingAttention_nchw BRA DAttention DAT
+    FocalModulation CAA CAFM ACmix SEAM MultiSEAM CrissCrossAttention ParNetAttention ParNet S2Attention PSA
+    PSAModule PolarizedSelfAttention SequentialPolarizedSelfAttention ParallelPolarizedSelfAttention
+    ResidualAttention MHSA DoubleAttention OutlookAttention EfficientAttention ExternalAttention AxialAttention
+    HaloAttention MobileViTAttention CoTAttention CoT3 GlobalContext GCBlock GatherExcite SpatialGroupEnhance SGE
+    EffectiveSE EffectiveSEModule eSE scSE CPCA MPCA MCA SCSA AFGCAttention FCAttention deformable_LKA
+    SegNext_Attention MSCA MSDA FocusedLinearAttention HiLo LocalWindowAttention CascadedGroupAttention
+    TransNeXt_AggregatedAttention AggregatedAtt CloAttention CloAtt EMSA EMAU UFOAttention MUSEAttention AFT
+    AFT_FULL DANet DAModule A2Attention SOCA LCTAttention GCAttention GaussianAttention AAAttention ChannelAttention
+    SpatialAttention CALayer CAModule SAM CAM PAM CBSM BCAM CPAM CSAM SCAM CCAM DCAM SPAM ECCA LAM TA AgentAttention
+    LinearAttention LocalAttention TrilinearAttention MultiHeadAttention AttentionGate StripPooling
+    SpatialAttentionModule CBAMv2 SELayerV2 SENetV2 CoordAttv2 PCBAM LCBAM GLCBAM ACA CASAB CBSA MALA LRSA LWGA GLSA
+    FSA SFA HAttention GAttention LSAttention MSAttention ResBlock ResBlock_SA EncoderLayer TransformerLayer
+    NLBlock2 EVA GAN ESE DSE PSE MSE LSE RCAB RCA ACAM DAM MAM SAMM SGAM GCA GCM GCN GC GE SR SRU SRFD SRA STM TMA2
+    FCA2D DCT FCM FEM
 """)
 
 # Convolutions, blocks, poolings, necks and heads.
@@ -57,5 +56,13 @@ MISSPELT = {
     "FcaNet": "FcaNte FcaLayr FcaAtention MultiSpectralAtentionLayer FcaBlock",
     "EncNet": "EncNte EncModul ContextEncodng",
     "BiAttention": "BiAtention BilinearAtention BilinaerAttention BiAttn",
+    "EMA": "EMAA EAM EMA_Atention EMAModule",
+    "SimAM": "SimMA SimAMM SimAM_Atention SimAMBlok",
+    "ShuffleAttention": "ShufleAttention ShuffelAttention ShuffleAtention ShufflAttention",
+    "NAM": "NAMM NMA NAMAtention",
+    "SK": "SKAtention SelectiveKernl",
+    "LSKA": "LSAK LSKAA LSKAModule",
+    "MLCA": "MLAC MLCAA MLCAAtention",
+    "ELA": "ELAA EAL ELABlok EfficientLocalAtention",
     "NonLocal": "NonLocl NonLoacl NonLocalBlok SelfAtention NonLocalAtention NonLocalModule",
 }

@@ -22,6 +22,13 @@ FURTHER = {  # beside the defaults
     "EncNet": [{"codes": 8}],
     "BiAttention": [{"reduction": 4}],
     "NonLocal": [{"reduction": 4}],
+    "EMA": [{"groups": 8}],
+    "SimAM": [{"e_lambda": 0.01}],
+    "ShuffleAttention": [{"groups": 2}],
+    "SK": [{"branches": 3, "groups": 8, "hidden": 8}],
+    "LSKA": [{"kernel_size": 11}, {"kernel_size": 23}],
+    "MLCA": [{"local_size": 3, "local_weight": 0.25}],
+    "ELA": [{"kernel_size": 5, "norm_groups": 32}, {"width": 8}],
 }
 OPTIONS = {name: [{}, *FURTHER.get(name, [])] for name in registry.names()}
 CASES = [(name, options) for name, sets in OPTIONS.items() for options in sets]

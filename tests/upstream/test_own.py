@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from ultralytics.nn import tasks
 
 import yolo_attn
 from tests.support.sensitive import sensitive
@@ -31,8 +30,8 @@ def registered():
     infos = [own.register(cls) for file in FILES for cls in sources.load(file)]
     yield infos
     for info in infos:
-        own._infos.pop(info.name, None)
-        delattr(tasks, f"yolo_attn.{info.name}")
+        if registry.find(info.name):
+            own.take_out(info)
     os.environ.clear()
     os.environ.update(before)
 
@@ -94,7 +93,7 @@ def test_checkpoints_call_them_by_name(registered, name, fused):
         with torch.serialization.safe_globals(safe(model)):
             read = torch.load(file, weights_only=restricted)["model"]
         assert torch.equal(read(image())[0], before)
-    del own._infos[name]
+    own.take_out(registry.get(name))
     file.seek(0)
     with pytest.raises(AttentionError) as error:
         torch.load(file, weights_only=False)

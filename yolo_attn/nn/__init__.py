@@ -17,6 +17,14 @@ from yolo_attn.nn.fca import FcaNet as FcaNet
 from yolo_attn.nn.encnet import EncNet as EncNet
 from yolo_attn.nn.biattention import BiAttention as BiAttention
 from yolo_attn.nn.nonlocal_ import NonLocal as NonLocal
+from yolo_attn.nn.ema import EMA as EMA
+from yolo_attn.nn.simam import SimAM as SimAM
+from yolo_attn.nn.shuffle import ShuffleAttention as ShuffleAttention
+from yolo_attn.nn.nam import NAM as NAM
+from yolo_attn.nn.sk import SK as SK
+from yolo_attn.nn.lska import LSKA as LSKA
+from yolo_attn.nn.mlca import MLCA as MLCA
+from yolo_attn.nn.ela import ELA as ELA
 
 
 def modules() -> list[type]:

@@ -33,6 +33,7 @@ class Attention(nn.Module):
     starts_as_identity: ClassVar[bool] = False  # True: the paper's own initialisation is the identity
     renamed: ClassVar[dict[str, str | None]] = {}  # how the authors' names begin, and how ours; None leaves them out
     training_options: ClassVar[tuple[str, ...]] = ()  # of the options, those that no output hangs on
+    detached: ClassVar[tuple[str, ...]] = ()  # parameters that forward reads without a gradient, too, as its paper does
     registered: ClassVar[tuple[str, str] | None] = None  # somebody's own: its name and where it is defined
     blend: nn.Parameter | None
 
@@ -150,7 +151,7 @@ class Transform(Attention):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return moved(x, self.transform(x), *self.shares())
+        return moved(x, self.transform(x), self.shares()[0])
 
     def transform(self, x: torch.Tensor) -> torch.Tensor:
         """Returns f(x), of the shape of `x`."""
@@ -237,7 +238,7 @@ def mixed(gate: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
 
 
 def moved(x: torch.Tensor, y: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
-    """Returns x + share · (y − x), exactly x at a share of 0; without one, y. A share without axes leaves the dtype."""
+    """Returns x + share · (y − x), exactly x at a share of 0; without one, y."""
     return y if share is None else x + share * (y - x)
 
 

@@ -88,6 +88,9 @@ class ShuffleChannels(nn.Module):
         self.groups = groups
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():  # and so it stays
+            pixels = x.permute(0, 2, 3, 1).unflatten(3, (self.groups, -1))
+            return pixels.transpose(3, 4).flatten(3).permute(0, 3, 1, 2)
         return x.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
 
 

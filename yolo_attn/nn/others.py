@@ -26,16 +26,8 @@ class Other(NamedTuple):
 
 # fmt: off
 OTHERS = (
-    Other("EMA", BOTH, ("CoordAtt",), ("EMAttention", "EMA_attention", "EfficientMultiScaleAttention")),
-    Other("SimAM", BOTH, ("BAM", "GAM"), ("SimAMAttention", "SimAM_module", "SimAMBlock")),
-    Other("ShuffleAttention", BOTH, ("CBAM", "BAM"), ("SA", "SA_layer", "SANet", "ShuffleAtt", "SAModule")),
-    Other("SK", BRANCH, ("SE",), ("SKAttention", "SKConv", "SKNet", "SKLayer", "SelectiveKernel")),
     Other("LSK", SPATIAL, ("GAM", "NonLocal"), ("LSKBlock", "LSKAttention", "LSKModule")),
-    Other("LSKA", SPATIAL, ("GAM", "NonLocal"), ("LSKABlock", "LargeSeparableKernelAttention")),
     Other("LKA", SPATIAL, ("GAM", "NonLocal"), ("LargeKernelAttention", "LKABlock", "deformable_LKA", "DLKA")),
-    Other("MLCA", BOTH, ("ECA", "CBAM"), ("MixedLocalChannelAttention",)),
-    Other("ELA", SPATIAL, ("CoordAtt",), ("EfficientLocalAttention", "ELAAttention", "ELABlock")),
-    Other("NAM", BOTH, ("CBAM", "GAM"), ("NAMAttention", "NAMBlock")),
     Other("MPCA", BOTH, ("CoordAtt",), ("MultiPathCoordinateAttention",)),
     Other("CAA", SPATIAL, ("CoordAtt",), ("ContextAnchorAttention",)),
     Other("CPCA", BOTH, ("CBAM",), ("ChannelPriorConvolutionalAttention",)),

@@ -51,6 +51,11 @@ def register(cls: type[nn.Module], name: str = "") -> AttentionInfo:
     return info
 
 
+def take_out(info: AttentionInfo) -> None:
+    """Makes an operator that was registered none again."""
+    del _infos[info.name]
+
+
 def infos() -> list[AttentionInfo]:
     """Returns what is registered, with what the environment and the installed packages name, read once."""
     global _loaded

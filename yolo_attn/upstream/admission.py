@@ -37,7 +37,7 @@ def admit(info: AttentionInfo) -> None:
 
 
 def trust(classes: list[type]) -> None:
-    """Admits classes to torch's loading of weights only, in place of others of their paths: older ones of a notebook."""
+    """Admits classes to torch's loading of weights only, in place of others of their paths, as in a notebook."""
     paths = {(cls.__module__, cls.__qualname__) for cls in classes}
     others = [
         entry

@@ -17,6 +17,16 @@ from tests.support.pasted.channel import (
     PastedSE,
     PastedSRM,
 )
+from tests.support.pasted.recent import (
+    PastedELA,
+    PastedEMA,
+    PastedLSKA,
+    PastedMLCA,
+    PastedNAM,
+    PastedShuffleAttention,
+    PastedSimAM,
+    PastedSK,
+)
 from tests.support.pasted.spatial import (
     PastedBAM,
     PastedCBAM,
@@ -41,6 +51,14 @@ PASTED = {
     "EncNet": PastedEncNet,
     "BiAttention": PastedBiAttention,
     "NonLocal": PastedNonLocal,
+    "EMA": PastedEMA,
+    "SimAM": PastedSimAM,
+    "ShuffleAttention": PastedShuffleAttention,
+    "NAM": PastedNAM,
+    "SK": PastedSK,
+    "LSKA": PastedLSKA,
+    "MLCA": PastedMLCA,
+    "ELA": PastedELA,
 }
 
 
@@ -61,6 +79,7 @@ def paste(operator: nn.Module) -> nn.Module:
     if hasattr(twin, "adopt"):
         ours = twin.adopt(*ours)
     assert len(ours) == len(theirs)
-    twin.to(ours[0].device, ours[0].dtype)
+    if ours:  # SimAM has no numbers
+        twin.to(ours[0].device, ours[0].dtype)
     twin.load_state_dict({key: value.reshape(theirs[key].shape) for key, value in zip(theirs, ours, strict=True)})
     return twin.train(operator.training)
