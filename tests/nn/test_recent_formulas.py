@@ -183,7 +183,7 @@ def test_equals_its_equation(cls, options, slow, shape, training):
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("cls", list(SMALL))
 def test_gradients_are_those_of_the_forward(cls, training):
-    """NAM's weights follow its scales without being a way for the gradient: its scales are left out, by its own word."""
+    """NAM's weights follow its scales without being a way for the gradient, as its class says: they are left out."""
     module = make(cls.__name__, SMALL[cls], 4).double().train(training)
     parameters = {name: value for name, value in module.named_parameters() if name not in cls.detached}
 
