@@ -24,7 +24,7 @@ WRONG = {
     "SeesTheBatch": ("never over dim 0", ["per image"]),
     "Unused": ("use it in forward", ["gradients arrive", "training", "identity trains"]),
     "Roots": ("add an eps within", ["gradients arrive", "large numbers"]),
-    "WrongSlope": ("returns the derivative of its forward", ["gradients"]),
+    "WrongSlope": ("backward is the derivative of its forward", ["gradients"]),
     "Float32": ("dtype=x.dtype", ["precision", "mixed precision", "large numbers", "identity"]),
     "Overflows": ("sum, square and exponentiate in float32", ["large numbers"]),
     "StaysBehind": ("self.register_buffer(", ["devices", "deterministic"]),

@@ -33,6 +33,7 @@ class Attention(nn.Module):
     starts_as_identity: ClassVar[bool] = False  # True: the paper's own initialisation is the identity
     renamed: ClassVar[dict[str, str | None]] = {}  # how the authors' names begin, and how ours; None leaves them out
     training_options: ClassVar[tuple[str, ...]] = ()  # of the options, those that no output hangs on
+    detached: ClassVar[tuple[str, ...]] = ()  # parameters that forward reads without a gradient, too, as its paper does
     registered: ClassVar[tuple[str, str] | None] = None  # somebody's own: its name and where it is defined
     blend: nn.Parameter | None
 
@@ -67,10 +68,13 @@ class Attention(nn.Module):
         if self.gates and not self.starts_as_identity:
             self.blend = self.no_share(len(self.gates))
 
+    def like(self) -> torch.Tensor:
+        """Returns a tensor that is where the operator's numbers are, and of their type; an operator may have none."""
+        return next(iter([*self.parameters(), *self.buffers()]), torch.empty(0))
+
     def no_share(self, count: int) -> nn.Parameter:
         """Returns `count` shares of 0 for training to change, where and in the type that the operator's numbers are."""
-        like = next(iter([*self.parameters(), *self.buffers()]), torch.empty(0))
-        return nn.Parameter(torch.zeros(count, device=like.device, dtype=like.dtype))
+        return nn.Parameter(torch.zeros(count, device=self.like().device, dtype=self.like().dtype))
 
     def gate(self, x: torch.Tensor) -> torch.Tensor:
         """Returns the product of the gates: what `x` is multiplied by, broadcastable to `(N, C, H, W)`.
@@ -90,13 +94,12 @@ class Attention(nn.Module):
     def deploy(self) -> nn.Module:
         """Returns an equivalent module for inference and export; this one is left as it is."""
         twin = copy.deepcopy(self).eval()
-        device = next((tensor.device for tensor in (*self.parameters(), *self.buffers())), torch.device("cpu"))
         if type(self).deploy_gates is Attention.deploy_gates:  # somebody's own operator, which gave no other form
             return DeployedTransform(twin, None, self.describe()).eval().requires_grad_(False)
         gates = twin.deploy_gates()
         if twin.blend is not None:
             gates = [BlendedGate(gate, share) for gate, share in zip(gates, twin.blend.detach(), strict=True)]
-        return Deployed(gates, self.describe()).to(device).eval().requires_grad_(False)
+        return Deployed(gates, self.describe()).to(self.like().device).eval().requires_grad_(False)
 
     def deploy_gates(self) -> list[nn.Module]:
         """Returns the gates as modules with every batch norm folded and every layout change gone."""
@@ -237,7 +240,7 @@ def mixed(gate: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
 
 
 def moved(x: torch.Tensor, y: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
-    """Returns x + share · (y − x), exactly x at a share of 0; without one, y. A share without axes leaves the dtype."""
+    """Returns x + share · (y − x), exactly x at a share of 0; without one, y."""
     return y if share is None else x + share * (y - x)
 
 

@@ -28,7 +28,7 @@ class EMA(Attention):
 
     Args:
         channels: Channels C of the map.
-        groups: Number of groups G, which divides C: the authors' factor. Left out it is their 32, or the most that does.
+        groups: Number of groups G, which divides C: the authors' factor, 32, or the most that does.
     """
 
     gates: ClassVar = ("cross_spatial_attention",)

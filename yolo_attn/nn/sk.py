@@ -30,7 +30,7 @@ class SK(Transform):
     Args:
         channels: Channels C of the map.
         branches: Number of branches M.
-        groups: Groups G of the branches' convolutions, which divide C; the paper's 32, or the most that do, if left out.
+        groups: Groups G of the branches' convolutions, which divide C; the paper's 32, or the most that do.
         reduction: r, the ratio of C to d.
         hidden: The least d there is, L.
     """

@@ -109,7 +109,7 @@ def keep_deployed(layers: nn.Sequential, source: nn.Sequential, pairs: Pairs) ->
             if not isinstance(other, Deployed) or isinstance(mine, Deployed):
                 continue
             if not difference(mine, other):
-                deployed = copy.deepcopy(other).to(next(mine.parameters())).requires_grad_(True)
+                deployed = copy.deepcopy(other).to(mine.like()).requires_grad_(True)
                 path, _, last = f"{i}.{name}".removesuffix(".").rpartition(".")
                 replace(layers.get_submodule(path), last, deployed.train(mine.training))
                 kept.add(i)
