@@ -106,7 +106,7 @@ def keep_deployed(layers: nn.Sequential, source: nn.Sequential, pairs: Pairs) ->
         theirs = operators(source[j])
         for name, mine in operators(layers[i]).items():
             other: Any = theirs.get(name)
-            if not isinstance(other, Deployed) or isinstance(mine, Deployed):
+            if not isinstance(other, Deployed) or not isinstance(mine, Attention):
                 continue
             if not difference(mine, other):
                 deployed = copy.deepcopy(other).to(mine.like()).requires_grad_(True)
