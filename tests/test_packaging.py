@@ -4,6 +4,7 @@ import email
 import json
 import os
 import shutil
+import sysconfig
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -132,6 +133,15 @@ def test_import_is_light(installed, code):
     assert not installed.modules(code) & HEAVY
 
 
+@pytest.mark.parametrize("first", ["yolo_attn", "ultralytics.nn.tasks"])
+def test_an_import_arms_the_hook_where_it_did_not_run(installed, first):
+    """`-S` reads no path files, as a folder on PYTHONPATH has none read."""
+    running = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
+    code = f"import {first}, yolo_attn\nfrom ultralytics import YOLO\nprint(len(YOLO('yolov8n-gam.yaml').model.model))"
+    paths = os.pathsep.join([str(installed.site), *running])
+    assert installed.run("python", "-S", "-c", code, PYTHONPATH=paths).stdout.splitlines()[-1] == "26"
+
+
 def test_unsupported_ultralytics_stays_stock_and_refuses_attention(own):
     """Python starts, Ultralytics works, one warning says what is wrong, and a model with attention is not built."""
     file = next(own.site.glob("yolo_attn-*.dist-info/METADATA"))
@@ -145,13 +155,17 @@ print("imported", "yolo_attn.upstream" in sys.modules)
 from ultralytics import YOLO
 import ultralytics.engine.exporter
 print("built", len(YOLO("yolov8n.yaml").model.model))
-try:
-    YOLO("mine-yolov5n.yaml")
-except Exception as error:
-    print("refused", type(error).__name__, error)
+for name in ("mine-yolov5n.yaml", "yolov5n-gam.yaml", "yolo11n-cbam-in-neck.yaml"):
+    try:
+        YOLO(name)
+    except Exception as error:
+        print("refused", type(error).__name__, error)
 """
     done = own.run("python", "-c", code)
-    imported, built, refused = done.stdout.splitlines()[-3:]
+    imported, built, refused, *by_name = done.stdout.splitlines()[-5:]
+    assert by_name == [refused, refused]
+    strict = own.run("python", "-W", "error::RuntimeWarning", "-c", "import ultralytics.nn.tasks")
+    assert strict.stderr.count("yolo_attn is off") == 1 and "Traceback" not in strict.stderr
     assert imported == "imported False" and built == "built 23"
     version = metadata.version("ultralytics")
     assert refused.startswith(f"refused AttentionError ultralytics {version} is not supported")

@@ -1,7 +1,10 @@
 """Attention modules for Ultralytics YOLO, as an installed add-on.
 
-Importing this package loads neither torch nor ultralytics; each function imports what it needs when it is called.
+Importing this package loads neither torch nor ultralytics; each function imports what it needs when it is called. It
+arms the start-up hook where that did not run: `python -S`, a folder on PYTHONPATH, a kernel that was running already.
 """
+
+from yolo_attn import boot
 
 __version__ = "0.1.0"
 __all__ = ["get", "insert", "live", "names", "register", "remove", "table"]
@@ -71,6 +74,9 @@ def remove(model) -> dict:
     from yolo_attn import insertion
 
     return insertion.remove(model)
+
+
+boot.arm()
 
 
 def __getattr__(name: str):

@@ -66,16 +66,20 @@ class _Loader:
     def exec_module(self, module):
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
-        _imported(module.__name__)
+        _imported(module.__name__, executed=True)
 
 
-def _imported(name: str) -> None:
+def _imported(name: str, executed: bool = False) -> None:
     """Installs what hangs on the module `name`. Whatever goes wrong, the user's import goes on: one warning says it."""
     try:
         from yolo_attn import upstream
 
-        upstream.on_import(name)
+        upstream.on_import(name, executed)
     except Exception as error:
         import warnings
 
-        warnings.warn(f"yolo_attn is off: {error}", RuntimeWarning, stacklevel=2)
+        said = f"yolo_attn is off: {error}"
+        try:
+            warnings.warn(said, RuntimeWarning, stacklevel=2)
+        except RuntimeWarning:  # `python -W error`
+            print(f"RuntimeWarning: {said}", file=sys.stderr)

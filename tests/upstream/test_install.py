@@ -123,8 +123,8 @@ print("left", changes(before, snapshot()), strays())
 """
     error, says_versions, changed, installed, built, refused, left = run(SNAPSHOT + code)
     assert "fuse() of this ultralytics" in error
-    # Until uninstall(), the parser alone is replaced: everywhere, by the one that refuses.
-    assert {name.rpartition(".")[2] for name in changed.split()} == {"parse_model"}
+    # Until uninstall(), parser and loader alone are replaced: everywhere, by those that refuse.
+    assert {name.rpartition(".")[2] for name in changed.split()} == {"parse_model", "yaml_model_load"}
     assert installed == "installed []" and built == "built 23"
     assert refused == f"refused {error}"
     assert left == "left [] []"

@@ -29,8 +29,13 @@ _installed: list = []
 _imported: set[str] = set()
 
 
-def on_import(module: str) -> None:
+def on_import(module: str, executed: bool = False) -> None:
     """Installs the seams that hang on `module`, which Ultralytics has just imported.
+
+    Args:
+        module: Its name.
+        executed: Its code has just run. Where it had run before, `importlib.reload` made its functions and classes
+            anew: they get seams of their own, and the old ones, which other modules still hold, keep theirs.
 
     Ultralytics' modules import one another in circles and finish in any order: the model parser's seams come first, and
     the others wait for it. Where one cannot be installed, Ultralytics is left as it was, except that a model with
@@ -39,6 +44,9 @@ def on_import(module: str) -> None:
     Raises:
         AttentionError: The installed Ultralytics is outside the supported range, or a canary failed.
     """
+    if executed and module in _imported:
+        for name in [name for name, needed in SEAMS.items() if needed == module] + ["building"]:
+            sys.modules.pop(f"{__name__}.{name}", None)
     _imported.add(module)
     if "ultralytics.nn.tasks" not in _imported or refuse.installed():
         return
@@ -93,3 +101,10 @@ def _install(name: str) -> None:
             seam.canary()
     except Exception as error:
         raise version.refusal(f"does not fit ({type(error).__name__}: {error})") from error
+
+
+if "ultralytics.nn.tasks" not in sys.modules:
+    # One of this folder is somebody's first import, as of a pickle that names a class here. Its own imports would meet
+    # it half made: so Ultralytics comes first, and with it, by the hook, every seam.
+    for _module in dict.fromkeys(SEAMS.values()):
+        importlib.import_module(_module)
