@@ -99,6 +99,36 @@ def nonlocal_(C, H, W, c):
     return 4 * C * c + 3 * c + 3 * C, 2 * N * C * c + 2 * P * C * c + 2 * N * P * c, N * C
 
 
+def ema(C, H, W, w):
+    # w is the width of a group. Its strips, its 3×3, and a convolution with ones for the weighed sums over a group.
+    N = H * W
+    return 10 * w * w + 4 * w, (H + W) * C * w + 10 * N * C * w, 8 * N * C
+
+
+def sk(C, H, W, d, groups):
+    N = H * W
+    return (
+        2 * (9 * C * C // groups + 2 * C) + C * d + 2 * d + 2 * (d * C + C),
+        18 * N * C * C // groups + 3 * C * d,
+        3 * N * C,
+    )
+
+
+def lska(C, H, W, near, far):
+    N, taps = H * W, 2 * (near + far)
+    return taps * C + 4 * C + C * C + C, N * C * taps + N * C * C, N * C
+
+
+def mlca(C, H, W, k, S):
+    N = H * W
+    return 2 * k, C * (2 * S * N + S * S * (H + W) + k + k * S * S), N * C
+
+
+def ela(C, H, W, k):
+    N = H * W
+    return k * C + 2 * C, k * C * (H + W), 4 * N * C
+
+
 FORMULAS = [
     ("GAM", {}, lambda C, H, W: gam(C, H, W, C // 4, 1)),
     ("GAM", {"reduction": 8, "groups": 2}, lambda C, H, W: gam(C, H, W, C // 8, 2)),
@@ -118,6 +148,15 @@ FORMULAS = [
     ("EncNet", {}, lambda C, H, W: encnet(C, H, W, 32)),
     ("BiAttention", {}, lambda C, H, W: biattention(C, H, W, C // 16)),
     ("NonLocal", {}, lambda C, H, W: nonlocal_(C, H, W, C // 2)),
+    ("EMA", {}, lambda C, H, W: ema(C, H, W, C // 32)),
+    ("SimAM", {}, lambda C, H, W: (0, 0, 5 * C * H * W)),
+    ("ShuffleAttention", {}, lambda C, H, W: (6 * C // 16, 0, 4 * C * H * W)),
+    ("NAM", {}, lambda C, H, W: (2 * C, 0, 2 * C * H * W)),
+    ("SK", {}, lambda C, H, W: sk(C, H, W, max(C // 16, 32), 32)),
+    ("LSKA", {}, lambda C, H, W: lska(C, H, W, 3, 3)),
+    ("LSKA", {"kernel_size": 23}, lambda C, H, W: lska(C, H, W, 5, 7)),
+    ("MLCA", {}, lambda C, H, W: mlca(C, H, W, 3 if C < 128 else 5, 5)),
+    ("ELA", {}, lambda C, H, W: ela(C, H, W, 7)),
 ]
 IDS = [name + "".join(f"-{key}={value}" for key, value in options.items()) for name, options, _ in FORMULAS]
 
