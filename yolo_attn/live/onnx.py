@@ -18,8 +18,8 @@ DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 class OnnxModel(ExportedModel):
     """An ONNX file on the best execution provider that starts here.
 
-    Input and outputs are bound to memory of ours that is used again for later frames; for a model with dynamic shape
-    ONNX Runtime allocates the outputs.
+    Input and outputs are bound to memory of ours that is used again for later frames. Where the file leaves a length of
+    an output open, whatever its metadata says, ONNX Runtime allocates the outputs anew for each frame.
     """
 
     def __init__(self, file: Path, imgsz: int | None, device: str, threads: int, limits: Thresholds):
@@ -35,6 +35,7 @@ class OnnxModel(ExportedModel):
             )
         entry = self._session.get_inputs()[0]
         self._input, self._outputs = entry.name, self._session.get_outputs()
+        self._bound = all(isinstance(length, int) for output in self._outputs for length in output.shape)
         super().__init__(model, limits, DTYPES.get(entry.type, np.float32))
         self.warm_up()
 
@@ -44,7 +45,7 @@ class OnnxModel(ExportedModel):
         value = onnxruntime.OrtValue.ortvalue_from_numpy(buffers.input)  # on the CPU a view, not a copy
         buffers.binding.bind_ortvalue_input(self._input, value)
         for output in self._outputs:
-            if all(isinstance(length, int) for length in output.shape):
+            if self._bound:
                 array = np.empty(output.shape, DTYPES.get(output.type, np.float32))
                 buffers.outputs.append(array)
                 value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
@@ -57,5 +58,5 @@ class OnnxModel(ExportedModel):
         """Runs the network on a prepared frame."""
         buffers = work.buffers
         self._session.run_with_iobinding(buffers.binding)
-        if len(buffers.outputs) < len(self._outputs) or self.metadata.dynamic:
+        if not self._bound:
             buffers.outputs = buffers.binding.copy_outputs_to_cpu()
