@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from yolo_attn.errors import AttentionError
 from yolo_attn.live.letterbox import Geometry
 from yolo_attn.live.metadata import Metadata
 from yolo_attn.live.results import corners
@@ -49,6 +50,19 @@ def decode(outputs: list[np.ndarray], model: Metadata, where: Geometry, limits: 
         shown = found["mask"].any((1, 2))
         found = {name: values[shown] for name, values in found.items()}
     return found
+
+
+def check_layout(outputs: list[np.ndarray], model: Metadata) -> None:
+    """Raises AttentionError where outputs are laid out as no head of Ultralytics' exporter lays them out."""
+    shapes, classes = [output.shape for output in outputs], len(model.names)
+    first = shapes[0] if shapes else ()
+    if len(first) == 3 and first[2] == 5 + classes and first[1] != 4 + classes and not model.end2end:
+        raise AttentionError(
+            f"its outputs {first} are laid out as YOLOv5's own exporter does, rows of a box, an objectness and "
+            f"{classes} scores: load the weights with Ultralytics, and export them with yolo export format=onnx"
+        )
+    if len(first) != (2 if model.task == "classify" else 3) or (model.task == "segment" and len(shapes) != 2):
+        raise AttentionError(f"its outputs {', '.join(map(str, shapes))} are not those of a {model.task} model")
 
 
 def finished(rows: np.ndarray, limits: Thresholds) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import cv2
+
 from yolo_attn.errors import AttentionError
 from yolo_attn.live.heads import Thresholds
 from yolo_attn.live.model import Model
@@ -20,6 +22,8 @@ def load(file: str, imgsz: int | None, device: str, threads: int, limits: Thresh
     Raises:
         AttentionError: There is no such file, it is of another kind, or what runs it is missing here.
     """
+    if not hasattr(cv2.dnn, "NMSBoxesBatched"):  # as in Debian 12, whose OpenCV is 4.6
+        raise AttentionError(f"OpenCV {cv2.__version__} is too old here: pip install 'opencv-python>=4.7'")
     path = Path(file)
     if path.suffix not in (".onnx", ".engine", ".pt"):
         raise AttentionError(f"'{file}' is no model that yolo-attn live runs: it takes .onnx, .engine and .pt files")

@@ -34,23 +34,48 @@ def read(raw: dict, file: Path) -> Metadata:
     if values["task"] not in TASKS or values.get("head") == "RTDETRDecoder":
         what = f"task '{values['task']}'" if values["task"] not in TASKS else "RT-DETR's head"
         raise AttentionError(f"'{file}' has {what}; yolo-attn live runs {', '.join(TASKS)} models of the YOLO families")
-    options = values.get("args") or {}
+    options = values.get("args")
+    options = options if isinstance(options, dict) else {}
     channels, batch = values.get("channels", 3), values.get("batch", 1)
     if channels != 3 or (batch != 1 and not options.get("dynamic")):
         raise AttentionError(
             f"'{file}' wants {channels} channels in batches of {batch}: export it for 3 channels with batch=1"
         )
-    size = values["imgsz"]
-    height, width = (size, size) if isinstance(size, int) else size
-    return Metadata(
-        task=values["task"],
-        names={int(number): str(name) for number, name in values["names"].items()},
-        imgsz=(height, width),
-        stride=int(values["stride"]),
-        end2end=bool(values.get("end2end") or options.get("nms")),
-        dynamic=bool(options.get("dynamic")),
-        kpt_shape=tuple(values.get("kpt_shape", (17, 3))),
-    )
+    size, names = values["imgsz"], values["names"]
+    try:
+        height, width = (size, size) if isinstance(size, int) else map(_whole, size)
+        rows, columns = map(_whole, values.get("kpt_shape", (17, 3)))
+        named = names if isinstance(names, dict) else dict(enumerate(_listed(names)))
+        return Metadata(
+            task=values["task"],
+            names={_whole(number): str(name) for number, name in named.items()},
+            imgsz=(height, width),
+            stride=_whole(values["stride"]),
+            end2end=bool(values.get("end2end") or options.get("nms")),
+            dynamic=bool(options.get("dynamic")),
+            kpt_shape=(rows, columns),
+        )
+    except (TypeError, ValueError):
+        said = ", ".join(
+            f"{key} {values[key]!r}"[:60] for key in ("imgsz", "stride", "names", "kpt_shape") if key in values
+        )
+        raise AttentionError(
+            f"'{file}' says of its model what cannot be: {said}; export it with yolo export model=... format=onnx"
+        ) from None
+
+
+def _whole(value: object) -> int:
+    """Returns a whole number from 0 on, which may stand in a text or be written 32.0."""
+    number = float(value)  # type: ignore[arg-type]
+    if number != int(number) or number < 0:
+        raise ValueError
+    return int(number)
+
+
+def _listed(names: object) -> list:
+    if not isinstance(names, list | tuple):
+        raise TypeError
+    return list(names)
 
 
 def _value(text):

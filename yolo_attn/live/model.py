@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from yolo_attn.live import letterbox
-from yolo_attn.live.heads import Thresholds, decode
+from yolo_attn.live.heads import Thresholds, check_layout, decode
 from yolo_attn.live.letterbox import GRAY, Geometry
 from yolo_attn.live.metadata import Metadata
 from yolo_attn.live.results import Frame, Result
@@ -74,6 +74,7 @@ class ExportedModel:
         gray = Frame(np.full((height, width, 3), 114, np.uint8), 0, "", 0, 0.0, 0.0)
         work = self.prepare(gray)
         self.infer(work)
+        check_layout(work.buffers.outputs, self.metadata)
         self.decode(work)
 
     def prepare(self, frame: Frame) -> Work:

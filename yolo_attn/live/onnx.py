@@ -37,7 +37,10 @@ class OnnxModel(ExportedModel):
         self._input, self._outputs = entry.name, self._session.get_outputs()
         self._bound = all(isinstance(length, int) for output in self._outputs for length in output.shape)
         super().__init__(model, limits, DTYPES.get(entry.type, np.float32))
-        self.warm_up()
+        try:
+            self.warm_up()
+        except AttentionError as error:
+            raise AttentionError(f"'{file}': {error}") from None
 
     def allocate(self, size: tuple[int, int]) -> Buffers:
         buffers = super().allocate(size)
