@@ -58,6 +58,7 @@ INFO = AttentionInfo(
     year=2021,
     positional=(),
     aliases=("NAMAttention", "NAM_Attention", "NAMBlock"),
+    spellings=(((16,), {}),),  # the authors' t, which their code does not read
 )
 
 

@@ -77,6 +77,7 @@ INFO = AttentionInfo(
     year=2021,
     positional=("groups",),
     aliases=("sa_layer", "SANet", "SAModule", "ShuffleAttn", "ShuffleAtt"),
+    spellings=(((16, 8), {"groups": 8}),),  # a copy has a reduction in front, which it does not read
 )
 
 
