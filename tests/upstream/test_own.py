@@ -158,6 +158,17 @@ def test_what_is_registered_reaches_the_processes_that_this_one_starts(registere
     assert done.stdout.strip() == "['MyAttention', 'MyGate']", done.stderr
 
 
+def test_a_file_that_is_named_from_here_is_found_from_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(FOLDER)
+    code = (
+        "import os, subprocess, sys, yolo_attn\nassert 'MyGate' in yolo_attn.names()\n"
+        f"os.chdir({str(tmp_path)!r})\n"
+        "print(subprocess.run([sys.executable, '-c', \"import yolo_attn; print(yolo_attn.get('MyGate').name)\"],"
+        " capture_output=True, text=True).stdout)"
+    )
+    assert program(code, "my_gate.py").stdout.strip() == "MyGate"
+
+
 def test_a_file_that_was_changed_in_between_is_refused(tmp_path):
     file = tmp_path / "changing.py"
     file.write_text((FOLDER / "my_gate.py").read_text().replace("MyGate", "Changing"))

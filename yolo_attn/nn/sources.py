@@ -33,7 +33,12 @@ GROUP = "yolo_attn.operators"
 
 def announced() -> Iterator[tuple[str, list[type] | AttentionError]]:
     """Yields each source that the environment or an installed package names, with its classes or what is wrong."""
-    for source in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
+    named = [source for source in os.environ.get(VARIABLE, "").split(os.pathsep) if source]
+    if named:  # processes that this one starts may do so in another folder
+        os.environ[VARIABLE] = os.pathsep.join(
+            str(Path(source).expanduser().resolve()) if is_file(source) else source for source in named
+        )
+    for source in named:
         try:
             yield source, load(source)
         except AttentionError as error:
@@ -54,8 +59,12 @@ def load(source: str) -> list[type]:
     Raises:
         AttentionError: It cannot be imported, or has no operator; the message gives file and line.
     """
-    module = from_file(source) if source.endswith(".py") or os.sep in source else from_name(source)
-    return classes_of(module, source)
+    return classes_of(from_file(source) if is_file(source) else from_name(source), source)
+
+
+def is_file(source: str) -> bool:
+    """Tells whether a source is a file, by how it is written; else it is a module."""
+    return source.endswith(".py") or os.sep in source
 
 
 def from_file(source: str) -> ModuleType:
