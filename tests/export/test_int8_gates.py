@@ -1,4 +1,4 @@
-"""INT8 leaves every operator's gates in float: of attention, convolutions over space on many channels alone are quantized."""
+"""INT8 leaves every operator's gates in float: only convolutions over space on many channels are quantized."""
 
 import onnx
 import pytest

@@ -11,6 +11,9 @@ from types import ModuleType
 from yolo_attn.errors import AttentionError
 from yolo_attn.live.options import LiveOptions
 
+# ONNX Runtime's packages report to its makers from 1.29 on, unless this stands here before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 
 def live(
     model: str,
