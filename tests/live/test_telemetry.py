@@ -10,7 +10,7 @@ from tests.support.live_models import PICTURES
 
 
 def left_behind(home, live_model, **wanted) -> list[str]:
-    """Runs a picture with an empty home folder; returns what ONNX Runtime wrote there, its device number and a queue."""
+    """Runs a picture with an empty home folder; returns what ONNX Runtime wrote there, a device's number and more."""
     home.mkdir()
     kept = {
         k: v for k, v in os.environ.items() if k not in ("CI", "ORT_DISABLE_TELEMETRY") and not k.startswith("GITHUB")
