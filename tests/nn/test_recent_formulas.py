@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
 
-from tests.nn.test_zoo_formulas import Slow, bins, relu, sigmoid, softmax
-from tests.support.operators import assert_close, make
+from tests.support.slow import Slow, bins, check_gradients, compare, relu, sigmoid, softmax
 from yolo_attn.nn.ela import ELA
 from yolo_attn.nn.ema import EMA
 from yolo_attn.nn.lska import KERNELS, LSKA
@@ -171,23 +169,10 @@ SMALL = {
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize(("cls", "options", "slow", "shape"), CASES, ids=IDS)
 def test_equals_its_equation(cls, options, slow, shape, training):
-    module = make(cls.__name__, options, shape[1]).double().train(training)
-    x = torch.randn(shape, dtype=torch.float64)
-    expected = torch.from_numpy(slow(module, x.numpy()))
-    with torch.no_grad():
-        assert_close(module(x), expected, "float64")
-        if not training:
-            assert_close(module.deploy()(x), expected, "float64")
+    compare(cls, options, slow, shape, training)
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("cls", list(SMALL))
 def test_gradients_are_those_of_the_forward(cls, training):
-    module = make(cls.__name__, SMALL[cls], 4).double().train(training)
-    parameters = dict(module.named_parameters())
-
-    def forward(x, *values):
-        return torch.func.functional_call(module, dict(zip(parameters, values, strict=True)), (x,))
-
-    x = torch.randn(2, 4, 3, 5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(forward, (x, *parameters.values()), fast_mode=True)
+    check_gradients(cls, SMALL[cls], training)
