@@ -1,8 +1,12 @@
-"""A checkpoint of version 0.1.0, with every operator and both kinds of start: class paths are a file format."""
+"""Checkpoints as they were written, with every operator and both kinds of start: class paths are a file format.
+
+operators.pt is of version 0.1.0. younger.pt has the eight operators that came then, and attention instead of a block.
+"""
 
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from ultralytics import YOLO
 
@@ -12,11 +16,13 @@ from yolo_attn.tolerance import TOLERANCE
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def test_an_old_checkpoint_computes_what_it_did_in_memory():
-    model = YOLO(GOLDEN / "operators.pt").model.float().eval()
+@pytest.mark.parametrize(("name", "kinds", "count"), [("operators", 14, 16), ("younger", 9, 11)])
+def test_an_old_checkpoint_computes_what_it_did_in_memory(name, kinds, count):
+    model = YOLO(GOLDEN / f"{name}.pt").model.float().eval()
     operators = [type(module) for module in model.modules() if isinstance(module, Attention)]
-    assert len(set(operators)) == 14 and len(operators) == 16  # a row of each, and two inside blocks
-    written = np.load(GOLDEN / "operators.npz")
+    assert len(set(operators)) == kinds and len(operators) == count  # a row of each, and two inside blocks
+    assert [layer.instead for layer in model.model if hasattr(layer, "instead")] == (["C2PSA"] * (name == "younger"))
+    written = np.load(GOLDEN / f"{name}.npz")
     seen: list[torch.Tensor] = []
     model.model[-1].register_forward_pre_hook(lambda _, inputs: seen.extend(inputs[0]))
     with torch.inference_mode():
