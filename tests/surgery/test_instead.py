@@ -61,6 +61,8 @@ def test_the_row_gives_way(stem, place, row, block):
         ("yolo11n", "instead:0", "row 0, Conv, reads the image"),
         ("yolo11n", "instead:23", "no attention can stand instead of row 23; write one from 0 to 22"),
         ("yolo11n", "instead:99", "no attention can stand instead of row 99"),
+        ("yolo11n", "instead", "'instead' needs a block or a row behind it: instead:c2psa or instead:9"),
+        ("yolo11n", "instead:", "'instead:' needs a block or a row behind it"),
         ("yolov8n", "instead:c2psa", "this model has no block 'c2psa'; attention can stand instead of C2f, SPPF"),
     ],
 )

@@ -99,6 +99,8 @@ class _Finder:
 
     def find(self, word: str) -> list[Step]:
         """Returns the steps that one word means."""
+        if re.fullmatch(r"instead[-:]?", word, re.IGNORECASE):
+            raise AttentionError(f"'{word}' needs a block or a row behind it: instead:c2psa or instead:9")
         if match := re.fullmatch(r"instead[-:]?(.+)", word, re.IGNORECASE):
             return [Step("instead", self._replaceable(row, word)) for row in self._named(match[1], word)]
         if match := re.fullmatch(r"in[-:]?(.+)", word, re.IGNORECASE):
