@@ -102,6 +102,8 @@ def test_write_takes_options():
         ("yolo11n-eca-cbam.r8.r4", "'cbam.r8.r4' says reduction twice"),
         ("yolo11-cbam.r8-n", "write yolo11n-cbam.r8.yaml"),
         ("yolo11n-mhsa.h4", "MHSA is not in this package"),
+        ("yolo11n-cbam-inside-P5", "'inside' is no place and no attention, did you mean 'in'?"),
+        ("yolo11n-cbam-insted-c2psa", "'insted' is no place and no attention, did you mean 'instead'?"),
     ],
 )
 def test_names_with_wrong_options(stem, message):

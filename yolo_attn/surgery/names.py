@@ -16,7 +16,7 @@ from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import own
 from yolo_attn.surgery import words as operator_words
-from yolo_attn.surgery.places import PARTS, PLACES
+from yolo_attn.surgery.places import PARTS, PLACES, meant
 
 DEFAULT_PLACE = "backbone"
 PLACE = re.compile(rf"{'|'.join(PLACES)}|P\d|\d+", re.IGNORECASE)  # a word of a place
@@ -86,9 +86,7 @@ def read_places(words: list[str]) -> list[str]:
             part = lower if lower in PARTS else ""
             places.append(inside + lower)
         else:
-            hint = registry.not_here(word) or registry.did_you_mean(
-                registry.nearest(word, PLACES) or registry.misspelt(word)
-            )
+            hint = registry.not_here(word) or registry.did_you_mean(meant(word) or registry.misspelt(word))
             raise AttentionError(f"'{word}' is no place and no attention{hint}")
     if words and words[-1].lower() in ("in", "after", "instead"):
         raise AttentionError(f"'{words[-1]}' needs a place or a row behind it")

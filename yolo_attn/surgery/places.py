@@ -84,6 +84,11 @@ def find_steps(model: dict, at: str | Sequence[str], layers: Sequence[Layer]) ->
     return list(dict.fromkeys(steps))
 
 
+def meant(word: str) -> str:
+    """Returns the word of a place that `word` probably means, or nothing."""
+    return "in" if word.lower() in ("inside", "into", "within") else registry.nearest(word, PLACES)
+
+
 class _Finder:
     """The places of one model."""
 
@@ -122,8 +127,7 @@ class _Finder:
         match = re.fullmatch(r"(?:(backbone|neck|head)(?:[-:]?(P\d))?|(P\d))", word, re.IGNORECASE)
         if not match:
             raise AttentionError(
-                f"unknown place '{word}'{registry.did_you_mean(registry.nearest(word, PLACES))}; "
-                f"places are {self.there_are()}"
+                f"unknown place '{word}'{registry.did_you_mean(meant(word))}; places are {self.there_are()}"
             )
         return (match[1] or "backbone").lower(), (match[2] or match[3] or "").upper()
 
