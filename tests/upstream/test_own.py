@@ -20,7 +20,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention, own, sources
 
 FOLDER = Path(__file__).parents[1] / "support" / "own"
-FILES = [str(FOLDER / "my_attention.py"), str(FOLDER / "my_gate.py")]
+FILES = [str(FOLDER / f"{name}.py") for name in ("my_attention", "my_gate", "my_transform")]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def program(code: str, *files: str, **env: str) -> subprocess.CompletedProcess:
 
 
 def test_they_are_operators_with_names_options_and_places(registered):
-    assert [info.name for info in registered] == ["MyAttention", "MyGate"]
+    assert [info.name for info in registered] == ["MyAttention", "MyGate", "MyTransform"]
     assert registered[0].options == {"reduction": 4} and registered[1].options == {"bias": True}
     assert registered[0].title == "Each channel by a number made of the means of all"
     assert registry.get("my_attention") is registered[0] and "MyGate" in yolo_attn.names()
@@ -75,7 +75,7 @@ def trained(name: str) -> torch.nn.Module:
     return model.eval()
 
 
-@pytest.mark.parametrize("name", ["MyAttention", "MyGate"])
+@pytest.mark.parametrize("name", ["MyAttention", "MyGate", "MyTransform"])
 @pytest.mark.parametrize("fused", [False, True])
 def test_checkpoints_call_them_by_name(registered, name, fused):
     model = trained(name)
@@ -97,7 +97,7 @@ def test_checkpoints_call_them_by_name(registered, name, fused):
     file.seek(0)
     with pytest.raises(AttentionError) as error:
         torch.load(file, weights_only=False)
-    module = {"MyAttention": "my_attention.py", "MyGate": "my_gate.py"}[name]
+    module = {"MyAttention": "my_attention.py", "MyGate": "my_gate.py", "MyTransform": "my_transform.py"}[name]
     assert f"this checkpoint needs the operator {name} of {module}, which is not registered here" in str(error.value)
     assert f"YOLO_ATTN_OPERATORS={module}" in str(error.value)
 
@@ -155,7 +155,7 @@ def test_no_row_and_no_name_makes_anything_imported(word):
 def test_what_is_registered_reaches_the_processes_that_this_one_starts(registered, tmp_path):
     code = "from yolo_attn import names; print([n for n in names() if n.startswith('My')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "['MyAttention', 'MyGate']", done.stderr
+    assert done.stdout.strip() == "['MyAttention', 'MyGate', 'MyTransform']", done.stderr
 
 
 def test_a_file_that_is_named_from_here_is_found_from_elsewhere(tmp_path, monkeypatch):

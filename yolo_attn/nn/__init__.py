@@ -1,7 +1,7 @@
 """The attention operators: one paper, one file. In this order tables and messages name them."""
 
 # isort: off
-from yolo_attn.nn.base import Attention as Attention, Deployed as Deployed
+from yolo_attn.nn.base import Attention as Attention, Deployed as Deployed, Transform as Transform
 from yolo_attn.nn.info import AttentionInfo as AttentionInfo
 from yolo_attn.nn.gam import GAM as GAM
 from yolo_attn.nn.cbam import CBAM as CBAM

@@ -170,13 +170,15 @@ class Transform(Attention):
             self.blend = self.no_share(1)
 
     def deploy(self) -> nn.Module:
-        share = None if self.blend is None else self.blend.detach()[0].clone()
         twin = copy.deepcopy(self).eval()
+        if type(self).deploy_transform is Transform.deploy_transform:  # as in `Attention.deploy`
+            return DeployedTransform(twin, None, self.describe()).eval().requires_grad_(False)
+        share = None if self.blend is None else self.blend.detach()[0].clone()
         return DeployedTransform(twin.deploy_transform(), share, self.describe()).eval().requires_grad_(False)
 
     def deploy_transform(self) -> nn.Module:
         """Returns f as a module with every batch norm folded and every layout change gone."""
-        raise NotImplementedError(f"{type(self).__name__} has no deploy form")
+        raise NotImplementedError(f"{type(self).__name__} has no deploy form")  # `deploy` does not ask then
 
 
 class Deployed(nn.Module):

@@ -17,7 +17,7 @@ from torch import nn
 from yolo_attn import nn as ours
 from yolo_attn.errors import AttentionError, brief
 from yolo_attn.nn import sources
-from yolo_attn.nn.base import Attention, DeployedTransform
+from yolo_attn.nn.base import Attention, DeployedTransform, Transform
 from yolo_attn.nn.info import AttentionInfo, key
 from yolo_attn.nn.plain import wrapped
 
@@ -31,7 +31,7 @@ _loaded = False
 def built_in() -> tuple[AttentionInfo, ...]:
     """Returns this package's own operators, in the order of `yolo_attn/nn/__init__.py`."""
     classes = [cls for cls in vars(ours).values() if isinstance(cls, type) and issubclass(cls, Attention)]
-    return tuple(sys.modules[cls.__module__].INFO for cls in classes if cls is not Attention)
+    return tuple(sys.modules[cls.__module__].INFO for cls in classes if cls not in (Attention, Transform))
 
 
 def register(cls: type[nn.Module], name: str = "") -> AttentionInfo:
