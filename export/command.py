@@ -80,7 +80,7 @@ def exported(model: str | Path, format: str, arguments: dict, folder: Path | Non
     def started(exporter) -> None:
         seen.append(exporter)
         if folder:
-            exporter.file = folder / exporter.file.name
+            exporter.into = folder
             exporter.for_tensorrt = True
 
     try:

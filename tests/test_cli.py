@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
-from ultralytics.utils import YAML
 
+from tests.support import yamls
 from yolo_attn import __version__, cli
 
 COMMAND = Path(sys.executable).with_name("yolo-attn")
@@ -181,11 +181,11 @@ def test_a_file_is_replaced_where_it_may_be(tmp_path):
 
 def test_fix_writes_what_was_meant_and_says_it(tmp_path):
     subprocess.run([COMMAND, "add", "yolov8n.yaml", "cbam", "at=after:9", "-o", "right.yaml"], cwd=tmp_path, check=True)
-    right = YAML.load(tmp_path / "right.yaml")
+    right = yamls.read(tmp_path / "right.yaml")
     head = copy.deepcopy(right["head"])
     head[-1][0] = [15, 18, 21]  # as in yolov8.yaml, where no row stands before them
-    YAML.save(tmp_path / "wrong.yaml", {**right, "head": head})
+    yamls.write(tmp_path / "wrong.yaml", {**right, "head": head})
     words = ["fix", "wrong.yaml", "-o", "mended.yaml"]
     done = subprocess.run([COMMAND, *words], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "[16, 19, 22] instead of [15, 18, 21]" in done.stderr
-    assert YAML.load(tmp_path / "mended.yaml")["head"] == right["head"]
+    assert yamls.read(tmp_path / "mended.yaml")["head"] == right["head"]

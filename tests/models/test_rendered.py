@@ -2,8 +2,8 @@
 
 import pytest
 from ultralytics.cfg import TASKS
-from ultralytics.utils import YAML
 
+from tests.support import yamls
 from yolo_attn import models
 from yolo_attn.upstream import layout
 from yolo_attn.upstream.lookup import FOLDERS
@@ -26,7 +26,7 @@ def test_names_avoid_what_ultralytics_routes_elsewhere(rendered):
 
 def test_every_row_carries_its_number_and_stride(rendered):
     text = rendered["yolo26-cbam.yaml"]
-    model = YAML.load(FOLDERS["models"] / "yolo26-cbam.yaml")
+    model = yamls.read(FOLDERS["models"] / "yolo26-cbam.yaml")
     strides = [layer.stride for layer in layout.layers(model)]
     notes = [line.split(" # ")[1].split() for line in text.splitlines() if line.startswith("  - [")]
     assert [int(note[0]) for note in notes] == list(range(len(strides) + 1))

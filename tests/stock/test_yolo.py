@@ -17,6 +17,12 @@ FAST = ("imgsz=64", "fraction=0.05", "batch=8", "workers=0", "plots=False", "exi
 # Each operator in the backbone and before the head, over the three base models.
 MODELS = ["yolov5n-gam", "yolov5n-cbam", "yolo11n-eca", "yolo26n-coordatt"]
 MODELS += ["yolov5n-gam-head", "yolo26n-cbam-head", "yolov5n-eca-head", "yolo11n-coordatt-head"]
+SAMPLE = ["yolov5n-gam", "yolo11n-eca", "yolo26n-cbam-head", "yolo11n-coordatt-head"]
+
+
+def pytest_generate_tests(metafunc):
+    if "model" in metafunc.fixturenames:
+        metafunc.parametrize("model", MODELS if metafunc.config.getoption("--all") else SAMPLE)
 
 
 def train_and_kill(model: str, folder: Path, project: str) -> Path:
@@ -40,7 +46,6 @@ def runs(tmp_path_factory):
     return tmp_path_factory.mktemp("runs")
 
 
-@pytest.mark.parametrize("model", MODELS)
 def test_train_resume_val_predict_export(model, yolo, runs, datasets):
     project = str(runs / model)
     last = train_and_kill(model, runs, project)

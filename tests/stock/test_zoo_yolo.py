@@ -5,9 +5,9 @@ Each run takes every operator on one of three base models, in turn; `pytest --al
 
 import pytest
 from ultralytics import YOLO
-from ultralytics.utils import YAML
 
 import yolo_attn
+from tests.support import yamls
 from tests.support.sensitive import sensitive
 from yolo_attn import registry
 from yolo_attn.nn import Attention
@@ -22,7 +22,7 @@ def test_train_export_predict(name, base, tmp_path, datasets, request):
     if (name, base) not in TURN and not request.config.getoption("--all"):
         pytest.skip("not its turn; pytest --all takes every operator on every base")
     model = yolo_attn.insert(f"{base}.yaml", name, at=["P5", "head"])
-    YAML.save(tmp_path / f"{base}n-zoo.yaml", model)
+    yamls.write(tmp_path / f"{base}n-zoo.yaml", model)
     yolo = YOLO(tmp_path / f"{base}n-zoo.yaml")
     sensitive(yolo.model)
     yolo.train(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ultralytics.nn import tasks
-from ultralytics.utils import YAML
 
 import yolo_attn
+from tests.support import yamls
 from tests.support.bases import base
 from yolo_attn import cli, registry
 from yolo_attn.errors import AttentionError
@@ -87,7 +87,7 @@ def test_a_name_counts_the_bases_rows_and_can_be_saved(name, tmp_path, monkeypat
         2
     ]
     assert cli.main(command.split()) == 0
-    assert recipe.all_rows(YAML.load(tmp_path / f"{name}.yaml")) == rows
+    assert recipe.all_rows(yamls.read(tmp_path / f"{name}.yaml")) == rows
 
 
 def test_the_first_named_comes_first_where_two_stand_at_one_place():

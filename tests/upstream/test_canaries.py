@@ -160,6 +160,7 @@ def first_pass_is_made_elsewhere(monkeypatch):
 
 RED = (
     AttentionError,
+    AttributeError,
     KeyError,
     TypeError,
     pickle.UnpicklingError,

@@ -2,8 +2,8 @@
 
 import pytest
 from ultralytics.nn import tasks
-from ultralytics.utils import YAML
 
+from tests.support import yamls
 from tests.support.bases import build
 from yolo_attn import cli, registry
 from yolo_attn.errors import AttentionError
@@ -41,7 +41,7 @@ def test_other_names_keep_upstreams_error(name):
 
 def test_a_file_of_that_name_wins(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    YAML.save(tmp_path / "yolo11-cbam-P5.yaml", {"nc": 7, "backbone": [[-1, 1, "Conv", [8]]], "head": []})
+    yamls.write(tmp_path / "yolo11-cbam-P5.yaml", {"nc": 7, "backbone": [[-1, 1, "Conv", [8]]], "head": []})
     assert tasks.yaml_model_load("yolo11n-cbam-P5.yaml")["nc"] == 7
     assert tasks.yaml_model_load("yolo11n-cbam-P4.yaml")["nc"] == 80
 
@@ -55,7 +55,7 @@ def test_what_was_composed_is_said_once_with_the_command_that_saves_it(tmp_path,
     assert len(said) == 1 and "yolo26s.yaml with CBAM at P5 and ECA at head" in said[0]
     command = said[0].partition("to save it: yolo-attn ")[2].split()
     assert cli.main(command) == 0
-    saved = YAML.load(tmp_path / "yolo26s-cbam-P5-eca-head.yaml")
+    saved = yamls.read(tmp_path / "yolo26s-cbam-P5-eca-head.yaml")
     # The file is that model: it is found before it would be composed.
     loaded = tasks.yaml_model_load("yolo26s-cbam-P5-eca-head.yaml")
     assert loaded == composed
@@ -67,4 +67,4 @@ def test_shipped_files_are_what_their_names_compose():
 
     for file in FOLDERS["models"].glob("yolo26-*.yaml"):
         name = names.read(file.stem, compose.is_base)
-        assert recipe.all_rows(compose.compose(name)) == recipe.all_rows(YAML.load(file))
+        assert recipe.all_rows(compose.compose(name)) == recipe.all_rows(yamls.read(file))

@@ -2,8 +2,8 @@
 
 import pytest
 from ultralytics.nn import tasks
-from ultralytics.utils import YAML
 
+from tests.support import yamls
 from yolo_attn.errors import AttentionError
 from yolo_attn.surgery import names, recipe
 from yolo_attn.upstream import compose
@@ -39,10 +39,10 @@ def test_what_is_composed_is_the_model_and_its_scale(tmp_path, monkeypatch):
 def test_the_users_own_file_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     own = {"nc": 7, "backbone": [[-1, 1, "Conv", [8]]], "head": []}
-    YAML.save(tmp_path / "yolov8n_cbam.yaml", own)
+    yamls.write(tmp_path / "yolov8n_cbam.yaml", own)
     assert tasks.yaml_model_load("yolov8n_cbam.yaml")["nc"] == 7
     assert tasks.yaml_model_load("yolov8n-cbam.yaml")["nc"] == 80
-    YAML.save(tmp_path / "yolov8n-eca-P5.yaml", own)
+    yamls.write(tmp_path / "yolov8n-eca-P5.yaml", own)
     assert tasks.yaml_model_load("yolov8n-eca-P5.yaml")["nc"] == 7
     assert tasks.yaml_model_load("yolov8n_ECA_P5.yaml")["nc"] == 7  # the same name, as its author did not type it
 

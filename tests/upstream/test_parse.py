@@ -7,9 +7,9 @@ import torch
 from ultralytics import YOLO
 from ultralytics.cfg import TASK2MODEL
 from ultralytics.nn import tasks
-from ultralytics.utils import YAML
 from ultralytics.utils.checks import check_yaml
 
+from tests.support import yamls
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import CBAM, ECA, GAM, SE, Attention, CoordAtt
@@ -57,7 +57,7 @@ def test_a_row_in_backbone_and_in_head_of_every_family(family):
 
 
 def test_families_are_what_ultralytics_ships():
-    tasks_tried = {YAML.load(check_yaml(f"{name}.yaml"))["head"][-1][2].rstrip("26") for name in ["yolo26-pose"]}
+    tasks_tried = {yamls.read(check_yaml(f"{name}.yaml"))["head"][-1][2].rstrip("26") for name in ["yolo26-pose"]}
     assert tasks_tried == {"Pose"}
     assert {"detect", "segment", "pose", "obb", "classify"} <= set(TASK2MODEL)
 
@@ -167,7 +167,7 @@ def test_packaged_models_are_found_from_any_folder(name, tmp_path, monkeypatch):
 
 def test_the_users_own_file_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    YAML.save(tmp_path / "yolov5-gam.yaml", {"nc": 1, "backbone": [[-1, 1, "Conv", [8]]], "head": []})
+    yamls.write(tmp_path / "yolov5-gam.yaml", {"nc": 1, "backbone": [[-1, 1, "Conv", [8]]], "head": []})
     assert tasks.yaml_model_load("yolov5n-gam.yaml")["nc"] == 1
 
 

@@ -8,8 +8,9 @@ import pytest
 from ultralytics import YOLO
 from ultralytics.nn import tasks
 from ultralytics.nn.tasks import DetectionModel
-from ultralytics.utils import LOGGER, YAML
+from ultralytics.utils import LOGGER
 
+from tests.support import yamls
 from tests.support.bases import BASES, PLACES, base
 from tests.support.wiring import find, put_in, reading, rightly
 from yolo_attn import insertion
@@ -74,7 +75,7 @@ def test_nothing_is_said_of_right_files_nor_where_nothing_is_printed(warned):
 
 def test_a_file_is_warned_of_in_training_and_its_checkpoint_is_not(tmp_path, warned, caplog):
     file = tmp_path / "my.yaml"
-    YAML.save(file, put_in(base("yolov8n")[0], 9))
+    yamls.write(file, put_in(base("yolov8n")[0], 9))
     LOGGER.addHandler(caplog.handler)
     try:
         model = YOLO(file)
@@ -115,7 +116,7 @@ def test_show_of_what_cannot_run_says_where_and_why():
 def test_fix_gives_a_model_that_is_written_and_found_right(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = base("yolov8n")[0]
-    YAML.save("my.yaml", put_in(before, 4, 9))
+    yamls.write("my.yaml", put_in(before, 4, 9))
     mended, lines = insertion.fix("my.yaml")
     assert recipe.all_rows(mended) == recipe.all_rows(rightly(before, 4, 9))
     assert lines[-1] == "row 24 Detect reads [17, 20, 23] instead of [15, 18, 21]"
@@ -129,7 +130,7 @@ def test_fix_gives_a_model_that_is_written_and_found_right(tmp_path, monkeypatch
 
 def test_shipped_models_give_no_alarm():
     for file in FOLDERS["models"].glob("*.yaml"):
-        assert find(YAML.load(file)) == [], file.name
+        assert find(yamls.read(file)) == [], file.name
 
 
 @pytest.mark.parametrize("name", COMPOSED)

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import onnx
 import torch
-from ultralytics.engine.exporter import NMSModel
-from ultralytics.utils.nms import non_max_suppression
 
 from yolo_attn.export import half, pictures, selection
 from yolo_attn.export.parity import Agreement, check_onnx, found_again, references, runner, tensors
-from yolo_attn.upstream import predictions
+from yolo_attn.upstream import predictions, releases
 
 
 def checked(exporter, model: onnx.ModelProto, name: str, to_half: bool) -> tuple[onnx.ModelProto, Agreement]:
@@ -51,9 +49,11 @@ def other_shapes(exporter) -> list[tuple[int, ...]]:
     """Returns shapes `(N, C, H, W)` beside the exported one that a dynamic file takes."""
     batch, channels, height, width = exporter.im.shape
     stride = int(exporter.metadata["stride"])
-    more = max(batch - 1, 1) if exporter.args.nms else batch + 1  # NMS looks at as many images as it was traced with
+    more = (
+        max(batch - 1, 1) if releases.has_nms(exporter) else batch + 1
+    )  # NMS looks at as many images as it was traced with
     larger, smaller = (more, channels, height + stride, width), (batch, channels, stride, max(width - stride, stride))
-    return [larger] if exporter.metadata["end2end"] else [larger, smaller]  # of fewer places it cannot take the best
+    return [larger] if releases.end2end(exporter) else [larger, smaller]  # of fewer places it cannot take the best
 
 
 def same_boxes(exporter, file: Path) -> str:
@@ -61,7 +61,8 @@ def same_boxes(exporter, file: Path) -> str:
     if exporter.model.task not in ("detect", "segment", "pose") or predictions.lists(exporter):
         return ""
     picture = pictures.photograph(exporter.im)
-    model = NMSModel(exporter.model, exporter.args).eval() if exporter.args.nms else exporter.model
+    nms = releases.has_nms(exporter)
+    model = releases.with_nms(exporter.model, exporter.args).eval() if nms else exporter.model
     with torch.inference_mode():
         expected = boxes(exporter, tensors(model(picture))[0])
     found = found_again(expected, boxes(exporter, torch.from_numpy(runner(file)(picture)[0])))
@@ -71,11 +72,11 @@ def same_boxes(exporter, file: Path) -> str:
 def boxes(exporter, output: torch.Tensor) -> torch.Tensor:
     """Returns the detections `(n, 6)` in the first image of a model's output, as `yolo predict` finds them."""
     arguments, names = exporter.args, exporter.metadata["names"]
-    found = non_max_suppression(
+    found = releases.non_max_suppression(
         output[:1].float().cpu(),
         arguments.conf or 0.25,
         arguments.iou,
         nc=len(names),
-        end2end=bool(arguments.nms or exporter.metadata["end2end"]),
+        end2end=releases.has_nms(exporter) or releases.end2end(exporter),
     )
     return found[0][:, :6]

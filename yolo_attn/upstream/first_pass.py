@@ -10,6 +10,7 @@ from typing import Any
 from ultralytics.nn.tasks import DetectionModel
 
 from yolo_attn.errors import AttentionError, brief
+from yolo_attn.nn.sumnorm import SumNorm
 from yolo_attn.surgery.check import file, prepared
 from yolo_attn.upstream import layout, oversights
 from yolo_attn.upstream.ownership import has_ours
@@ -28,6 +29,9 @@ def init(self, *args, **kwargs):
         if not has_ours(model):
             raise
         raise AttentionError(why(model, error)) from error
+    for norm in self.modules():  # 8.3.0 sends its empty image through a network in training, which is none yet
+        if isinstance(norm, SumNorm):
+            norm.size.pixels = 0
 
 
 def why(model: dict, error: Exception) -> str:

@@ -3,18 +3,18 @@
 import functools
 from pathlib import Path
 
-from ultralytics.utils import LOGGER, ROOT, YAML
+from ultralytics.utils import LOGGER, ROOT
 
 from yolo_attn.surgery import origin, wiring
 from yolo_attn.surgery.check import file
 from yolo_attn.surgery.origin import Bases
-from yolo_attn.upstream import layout
+from yolo_attn.upstream import layout, releases
 
 
 @functools.cache
 def bases() -> Bases:
     """Returns the models that Ultralytics ships, read once: that takes some 50 ms."""
-    return origin.by_kinds(YAML.load(file) for file in sorted((ROOT / "cfg" / "models").rglob("*.yaml")))
+    return origin.by_kinds(releases.read_yaml(file) for file in sorted((ROOT / "cfg" / "models").rglob("*.yaml")))
 
 
 def lines(model: dict) -> list[str]:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
-from ultralytics.engine.exporter import NMSModel
+
+from yolo_attn.upstream import releases
 
 
 def selects(exporter) -> bool:
@@ -13,17 +14,17 @@ def selects(exporter) -> bool:
 
     RT-DETR does not: it selects inside of its decoder, and gives a list.
     """
-    return not lists(exporter) and bool(exporter.args.nms or exporter.metadata["end2end"] or class_map(exporter))
+    return not lists(exporter) and (releases.has_nms(exporter) or releases.end2end(exporter) or class_map(exporter))
 
 
 def lists(exporter) -> bool:
     """Tells whether the model gives a list of detections and has no map of predictions."""
-    return exporter.metadata["head"] == "RTDETRDecoder"
+    return releases.head(exporter) == "RTDETRDecoder"
 
 
 def class_map(exporter) -> bool:
     """Tells whether the model gives the number of a class for each pixel, `(N, H, W)`."""
-    return exporter.metadata["head"] == "SemanticSegment" and len(exporter.output_shape) == 3
+    return releases.head(exporter) == "SemanticSegment" and len(exporter.output_shape) == 3
 
 
 @contextlib.contextmanager
@@ -33,8 +34,8 @@ def unselected(exporter) -> Iterator[nn.Module]:
     head, before = model.model[-1], dict(vars(model.model[-1]))
     if class_map(exporter):
         head.format = None  # other formats than ONNX have the scores
-    elif selects(exporter) and not exporter.args.nms:
-        head.postprocess = lambda predictions: predictions.transpose(1, 2)
+    elif selects(exporter) and not releases.has_nms(exporter):
+        head.postprocess = lambda predictions, *settings: predictions.transpose(1, 2)
     try:
         yield model
     finally:
@@ -47,9 +48,9 @@ def selection(exporter) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     if class_map(exporter):
         classes = len(exporter.metadata["names"])
         return lambda images, scores: scores.argmax(1) if classes > 1 else scores.squeeze(1) > 0
-    if not exporter.args.nms:
+    if not releases.has_nms(exporter):
         head = exporter.model.model[-1]
-        return lambda images, predictions: head.postprocess(predictions.transpose(1, 2))
+        return lambda images, predictions: releases.postprocess(head, predictions.transpose(1, 2))
 
     class Predicted(nn.Module):
         """A network whose predictions are known."""
@@ -64,7 +65,7 @@ def selection(exporter) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
 
     def select(images: torch.Tensor, predictions: torch.Tensor) -> torch.Tensor:
         network.predictions = predictions
-        outputs = NMSModel(network, exporter.args)(images)
+        outputs = releases.with_nms(network, exporter.args)(images)
         return outputs[0] if isinstance(outputs, tuple) else outputs
 
     return select

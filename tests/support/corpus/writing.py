@@ -6,8 +6,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
-from ultralytics.utils import ROOT, YAML
+from ultralytics.utils import ROOT
 
+from tests.support import yamls
 from yolo_attn.surgery import recipe
 
 ANCHORS = [[10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326]]
@@ -43,7 +44,7 @@ class Case(NamedTuple):
 
 def base(family: str) -> dict[str, Any]:
     """Returns the model dict of a base, `v8/yolov8`."""
-    return YAML.load(ROOT / "cfg" / "models" / f"{family}.yaml")
+    return yamls.read(ROOT / "cfg" / "models" / f"{family}.yaml")
 
 
 def dumped(model: dict[str, Any]) -> str:
