@@ -21,7 +21,7 @@ from yolo_attn.upstream import releases
 FAMILIES = ("yolov5n", "yolov8n", "yolov10n", "yolo11n", "yolo26n")
 TRAIN = {"data": "shapes.yaml", "epochs": 1, "imgsz": 64, "fraction": 0.05, "batch": 8, "workers": 0, "plots": False}
 TRAIN |= {"device": "cpu", "seed": 0}
-NMS = {"nms": True, "opset": 17}  # 8.3.100 and 8.3.150 take opset 9 with torch 2.9 and later, which cannot express it
+NMS = {"nms": True, "opset": 17}  # up to 8.3.200 opset 9 is taken with torch 2.14, which has no NMS
 HAS_NMS = releases.found(releases.NMS) is not None
 HALF_ON_CPU = "FP16 conversion" in inspect.getsource(inspect.unwrap(Exporter)) or "quantize" in DEFAULT_CFG_DICT
 

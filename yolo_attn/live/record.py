@@ -60,6 +60,7 @@ class Recorder:
         self.folder = folder
         self._videos: dict[int, Video] = {}
         self._began: dict[int, float] = {}
+        self._named: set[Path] = set()  # in this run, finished or not: two names may be alike as files' names
 
     def write(self, result: Result, image: np.ndarray, fps: float, live: bool) -> None:
         """Adds a result's picture to the video of its source."""
@@ -93,8 +94,9 @@ class Recorder:
 
     def _name(self, source: str) -> Path:
         stem, count = file_name(source), 1
-        while (file := self.folder / f"{stem}{f'-{count}' if count > 1 else ''}.mp4").exists():
+        while (file := self.folder / f"{stem}{f'-{count}' if count > 1 else ''}.mp4").exists() or file in self._named:
             count += 1
+        self._named.add(file)
         return file
 
 
@@ -108,8 +110,8 @@ class JsonLines:
 
     def write(self, result: Result) -> None:
         """Adds a result's line."""
-        values = {"time": round(result.time, 4), "source": result.source, "frame": result.number}
-        values |= {"lag_ms": round(result.lag * 1000, 2), "detections": result.summary()}
+        values = {"time": round(result.time, 4), "index": result.index, "source": result.source}
+        values |= {"frame": result.number, "lag_ms": round(result.lag * 1000, 2), "detections": result.summary()}
         line, end = (json.dumps(values, ensure_ascii=False) + "\n").encode(), self._stream.tell()
         written = self._stream.write(line) or 0
         if written < len(line):
@@ -122,7 +124,8 @@ class JsonLines:
 
 def file_name(source: str) -> str:
     """Returns a source's name as a file's: `camera 0` as `camera-0`; a file's own without its suffix."""
-    name = Path(source).stem if "/" not in source and "." in source and ":" not in source else source
+    is_file = re.search(r"\.\w{2,4}$", source) and not re.search(r":\d", source)
+    name = source[: source.rindex(".")] if is_file else source
     return re.sub(r"[^\w.-]+", "-", name).strip("-") or "source"
 
 

@@ -10,13 +10,13 @@ import re
 import threading
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.live.mailbox import Mailbox
+from yolo_attn.live.naming import SCHEME, camera_name, given_name, is_pipeline, redacted, told_apart
 from yolo_attn.live.results import Frame
 
 IMAGES = {".bmp", ".dng", ".jpeg", ".jpg", ".jp2", ".png", ".tif", ".tiff", ".webp"}
@@ -55,6 +55,10 @@ class Source(threading.Thread):
     def label(self) -> str:
         return self.name.removeprefix("source ")
 
+    def call(self, label: str) -> None:
+        """Gives the source another name."""
+        self.name = f"source {label}"
+
     @property
     def state(self) -> str:
         """What the source does now."""
@@ -75,7 +79,7 @@ class Source(threading.Thread):
         try:
             self.read_all()
         except Exception as error:  # one broken source must not stop the others
-            self.error = str(error).splitlines()[0]
+            self.error = redacted(str(error).splitlines()[0])
         finally:
             self._state = "ended"
             self._mailbox.finish()
@@ -136,7 +140,7 @@ class Camera(Source):
             capture = cv2.VideoCapture(self.where)
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
             return capture
-        if "!" in self.where:
+        if is_pipeline(self.where):
             return cv2.VideoCapture(self.where, cv2.CAP_GSTREAMER, waits)
         # One decoding thread: FFmpeg's others each hold a frame back.
         capture = cv2.VideoCapture(self.where, cv2.CAP_FFMPEG, [*waits, cv2.CAP_PROP_N_THREADS, 1])
@@ -211,27 +215,27 @@ def open_sources(source, keeps_all: bool | None, stride: int) -> list[Source]:
 
     Args:
         source: A camera's number, a URL, a GStreamer pipeline, a file, a folder, a pattern such as `*.jpg`, a
-            `.streams` file with one source a line, several of these with commas between them, or a list of them.
+            `.streams` file with one source a line, several of these with commas between them, or a list of them; each
+            with a name of its own or without, `door@rtsp://camera/live`.
         keeps_all: Whether every frame counts; without it, for files alone.
         stride: Every which frame is taken.
 
     Raises:
         AttentionError: Something that is named does not exist, or OpenCV cannot open its kind.
     """
-    named = list(source) if isinstance(source, list | tuple) else _split(str(source))
-    if not named:
+    texts = list(source) if isinstance(source, list | tuple) else _split(str(source))
+    if not texts:
         raise AttentionError("there is no source: write source=0 for the first camera, or a URL or a file")
-    return [_open(index, str(one), keeps_all, stride) for index, one in enumerate(named)]
-
-
-def camera_name(where: int | str) -> str:
-    """Returns what a camera is called: a URL without user, password and query, which are nobody's business."""
-    if isinstance(where, int):
-        return f"camera {where}"
-    url = urlsplit(where)
-    if url.hostname and "!" not in where:
-        return f"{url.hostname}{f':{url.port}' if url.port else ''}{url.path}".rstrip("/")
-    return "GStreamer"
+    given, wheres = zip(*(given_name(str(text)) for text in texts), strict=True)
+    sources = [_open(index, where, keeps_all, stride) for index, where in enumerate(wheres)]
+    names = [name or one.label for name, one in zip(given, sources, strict=True)]
+    paths = [
+        None if name or isinstance(one, Camera) else Path(where)
+        for name, one, where in zip(given, sources, wheres, strict=True)
+    ]
+    for one, name in zip(sources, told_apart(names, paths), strict=True):
+        one.call(name)
+    return sources
 
 
 def _split(text: str) -> list[str]:
@@ -244,20 +248,21 @@ def _split(text: str) -> list[str]:
 
 
 def _is_one(text: str) -> bool:
+    text = given_name(text)[1]
     return (text.isdecimal() and len(text) < 3) or "://" in text or Path(text).exists()  # ?size=640,480 is one URL
 
 
 def _open(index: int, text: str, keeps_all: bool | None, stride: int) -> Source:
     if text.isdecimal():
         return Camera(index, int(text), bool(keeps_all), stride)
-    if "!" in text:
+    if is_pipeline(text):
         if not re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()):
             raise AttentionError(
-                f"'{text}' is a GStreamer pipeline, and this OpenCV has no GStreamer: use your system's (apt install "
-                "python3-opencv)"
+                f"'{redacted(text)}' is a GStreamer pipeline, and this OpenCV has no GStreamer: use your system's (apt "
+                "install python3-opencv)"
             )
         return Camera(index, text, bool(keeps_all), stride)
-    if "://" in text:
+    if SCHEME.match(text):
         return Camera(index, text, bool(keeps_all), stride)
     path = Path(text)
     if path.is_dir():
@@ -267,7 +272,9 @@ def _open(index: int, text: str, keeps_all: bool | None, stride: int) -> Source:
     else:
         found = sorted(map(Path, glob.glob(text, recursive=True)))  # noqa: PTH207 - the pattern may be absolute
     if not found:
-        raise AttentionError(f"source '{text}' is no camera number, URL, file or folder with pictures or videos")
+        raise AttentionError(
+            f"source '{redacted(text)}' is no camera number, URL, file or folder with pictures or videos"
+        )
     if unknown := [p for p in found if p.suffix.lower() not in IMAGES | VIDEOS]:
         raise AttentionError(f"source '{unknown[0]}' is neither a picture nor a video that is known by its name")
     # Pictures always count all: they are no stream.
