@@ -20,6 +20,7 @@ from yolo_attn.errors import AttentionError
 
 ARANGE = ("ultralytics.utils.patches.arange_patch", "ultralytics.engine.exporter.arange_patch")  # 8.3.50 has none
 SELECTION = ("ultralytics.utils.nms.non_max_suppression", "ultralytics.utils.ops.non_max_suppression")  # to 8.3.150
+MUON = "ultralytics.optim.muon"  # since 8.4.0
 NMS = "ultralytics.engine.exporter.NMSModel"
 CALIBRATION = "ultralytics.utils.export.onnx.onnx_calibration_reader"
 ITEMS = "ultralytics.engine.exporter.Exporter._transform_fn"
@@ -53,6 +54,26 @@ def read_yaml(file: str | Path) -> dict:
 def classes(module: Any, *names: str) -> tuple[type, ...]:
     """Returns those classes of `module` that the release has: 8.3.50 has no YOLOE."""
     return tuple(getattr(module, name) for name in names if hasattr(module, name))
+
+
+def muon_of_rows(update: Callable) -> Callable | None:
+    """Returns MuSGD's update for tensors of three axes, too, such as ECA's kernel; None where it takes them already.
+
+    8.4.0 to 8.4.100 send every weight there and take matrices and kernels of two axes alone; 8.4.150 flattens all.
+    """
+    try:
+        update(torch.ones(1, 1, 3), torch.zeros(1, 1, 3))
+        return None
+    except AssertionError:
+        pass
+
+    @functools.wraps(update)
+    def of_rows(grad, momentum, *args, **kwargs):
+        if grad.dim() != 3:
+            return update(grad, momentum, *args, **kwargs)
+        return update(grad.flatten(1), momentum.flatten(1), *args, **kwargs).view(grad.shape)
+
+    return of_rows
 
 
 # The exporter.

@@ -16,10 +16,13 @@ from ultralytics.utils import LOGGER
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import ECA, Attention
 from yolo_attn.ops import choice
+from yolo_attn.upstream import releases
 from yolo_attn.upstream.correspondence import is_attention_row, operators
 from yolo_attn.upstream.parse import rows_text
 
 _setup_train = BaseTrainer._setup_train
+_muon = releases.found(releases.MUON)
+_muon_update = getattr(_muon, "muon_update", None)
 
 
 @functools.wraps(_setup_train)
@@ -108,13 +111,17 @@ def started_by_paper(layers: nn.Sequential) -> list[int]:
 
 
 def install() -> None:
-    """Lets the trainer know attention."""
+    """Lets the trainer know attention, and 8.4.0's optimizer take its kernels of one axis."""
     BaseTrainer._setup_train = setup_train
+    if _muon and (mended := releases.muon_of_rows(_muon.muon_update)):
+        _muon.muon_update = mended
 
 
 def uninstall() -> None:
-    """Puts the method back."""
+    """Puts the method back, and the optimizer's function."""
     BaseTrainer._setup_train = _setup_train
+    if _muon:
+        _muon.muon_update = _muon_update
 
 
 def canary() -> None:
