@@ -22,6 +22,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "checks": tables.checks,
     "int8": tables.int8,
     "kernels": tables.kernels,
+    "releases": tables.releases,
     "live": tables.live,
     "live-start": tables.live_start,
 }

@@ -18,7 +18,12 @@ SLOW = ("EncNet", "GSoP", "SRM")  # whose pasted forms take several times as lon
 
 def results(name: str) -> list[dict[str, str]]:
     """Returns the rows of a committed result, `benchmarks/name.csv`."""
-    with (BENCHMARKS / f"{name}.csv").open(encoding="utf-8") as stream:
+    return rows_of(BENCHMARKS / f"{name}.csv")
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    """Returns the rows of a CSV file."""
+    with file.open(encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 
 
@@ -77,6 +82,13 @@ def kernels() -> str:
             found.setdefault(row["operator"], []).extend((row["pasted"], row["ours"]))
     heads = ("operator", "pasted", "ours", "pasted, dynamic", "ours, dynamic")
     return markdown(heads, ([name, *counts] for name, counts in found.items()))
+
+
+def releases() -> str:
+    """What passed in each release of Ultralytics (tests.compat)."""
+    rows = rows_of(BENCHMARKS.parent / "tests" / "compat" / "releases.csv")
+    heads = ("ultralytics", "numpy", "OpenCV", "torch", "tests", "whole rounds", "minutes")
+    return markdown(heads, ([row[head] for head in heads] for row in rows))
 
 
 def live() -> str:

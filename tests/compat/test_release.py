@@ -1,6 +1,7 @@
 """What an attention model does in whichever release of Ultralytics is installed: the ordinary run has the newest."""
 
 import inspect
+import shutil
 from pathlib import Path
 
 import onnx
@@ -47,12 +48,18 @@ def output(model: torch.nn.Module) -> torch.Tensor:
     return said[0] if isinstance(said, tuple) else said
 
 
-@pytest.fixture
-def checkpoint(tmp_path):
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, datasets) -> Path:
     """A checkpoint of a short training of yolov5n with attention in rows and in blocks, from no weights."""
     yolo = YOLO("yolov5n-cbam-P5-eca-head-in-neck.yaml")
-    yolo.train(**TRAIN, project=str(tmp_path), name="t")
+    yolo.train(**TRAIN, project=str(tmp_path_factory.mktemp("trained")), name="t")
     return Path(yolo.trainer.best)
+
+
+@pytest.fixture
+def checkpoint(trained, tmp_path) -> Path:
+    """A copy of it, as exports are written beside."""
+    return Path(shutil.copy(trained, tmp_path))
 
 
 def test_every_seam_is_in():
@@ -114,7 +121,7 @@ def test_encnets_loss_counts(tmp_path, datasets, log):
 
 
 @pytest.mark.parametrize("way", ["plain", "dynamic", "nms", "half"])
-def test_exports_agree_with_pytorch(way, checkpoint, datasets, log):
+def test_exports_agree_with_pytorch(way, checkpoint, log):
     if way == "nms" and not HAS_NMS:
         pytest.skip(f"ultralytics {ultralytics.__version__} writes ONNX files without NMS")
     if way == "half" and not HALF_ON_CPU:
@@ -131,7 +138,7 @@ def test_exports_agree_with_pytorch(way, checkpoint, datasets, log):
     assert YOLO(file).predict(torch.rand(1, 3, 64, 64), imgsz=64, verbose=False)
 
 
-def test_what_a_release_lacks_is_said(checkpoint, datasets, log):
+def test_what_a_release_lacks_is_said(checkpoint, log):
     if HAS_NMS:
         pytest.skip(f"ultralytics {ultralytics.__version__} has NMS in ONNX files")
     YOLO(checkpoint).export(format="onnx", imgsz=64, device="cpu", nms=True)

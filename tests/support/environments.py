@@ -127,10 +127,16 @@ def install_editable(environment: Environment, sources: Path, tools: Path) -> No
     lent.unlink(missing_ok=True)
 
 
-def see_running_packages(environment: Environment) -> None:
-    """Lets `environment` import what the running one has, after its own packages, and gives it the stock `yolo`."""
+def see_running_packages(environment: Environment, hooks: bool = False) -> None:
+    """Lets `environment` import what the running one has, after its own packages, and gives it the stock `yolo`.
+
+    Args:
+        environment: The one that imports.
+        hooks: Run the path files of the running one, too: that of an editable install, and the add-on's own.
+    """
     paths = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
-    (environment.site / "running.pth").write_text("\n".join(paths))
+    lines = [f"import site; site.addsitedir({path!r})" for path in paths] if hooks else paths
+    (environment.site / "running.pth").write_text("\n".join(lines))
     script = environment.root / "bin" / "yolo"
     script.write_text(YOLO_SCRIPT.format(python=environment.python))
     script.chmod(0o755)
