@@ -1,7 +1,7 @@
 """What sources are called, on the picture, in files, in JSON and on the page: each by itself, and nobody's password."""
 
+import itertools
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,24 +47,19 @@ def told_apart(names: Sequence[str], paths: Sequence[Path | None]) -> list[str]:
         names: What the sources are called so far.
         paths: The file or folder of each; None for a camera.
     """
-    twice = {name for name, count in Counter(names).items() if count > 1}
     found = list(names)
     for k, (name, path) in enumerate(zip(names, paths, strict=True)):
-        if name in twice and path is not None:
-            others = [p for j, p in enumerate(paths) if j != k and names[j] == name and p is not None and p != path]
-            parts = path.absolute().parts
-            ends = ["/".join(parts[-count:]) for count in range(1, len(parts) + 1)]
-            found[k] = next(
-                (e for e in ends if not any(f"/{p.absolute().as_posix()}".endswith(f"/{e}") for p in others)), name
-            )
-    seen: Counter[str] = Counter()
-    taken = set(found)
+        alike = [other for j, other in enumerate(paths) if j != k and names[j] == name]
+        if path is not None and alike:
+            found[k] = ending(path, [p.absolute() for p in alike if p is not None and p != path]) or name
     for k, name in enumerate(found):
-        seen[name] += 1
-        count = seen[name]
-        while count > 1 and f"{name} ({count})" in taken:
-            count += 1
-        if count > 1:
-            found[k] = f"{name} ({count})"
-            taken.add(found[k])
+        if name in found[:k]:
+            found[k] = next(new for n in itertools.count(2) if (new := f"{name} ({n})") not in found)
     return found
+
+
+def ending(path: Path, others: Sequence[Path]) -> str:
+    """Returns as much of a path's end as tells it from the absolute paths `others`; empty where nothing does."""
+    parts = path.absolute().parts
+    ends = ("/".join(parts[-count:]) for count in range(1, len(parts) + 1))
+    return next((end for end in ends if not any(f"/{p.as_posix()}".endswith(f"/{end}") for p in others)), "")

@@ -43,7 +43,8 @@ class Source(threading.Thread):
     live = False
 
     def __init__(self, index: int, name: str, keeps_all: bool, stride: int):
-        super().__init__(name=f"source {name}", daemon=True)
+        super().__init__(daemon=True)
+        self.label = name
         self.index, self.keeps_all, self.stride = index, keeps_all, stride
         self.fps, self.frames, self.dropped, self.reconnects = 30.0, 0, 0, 0
         self.error = ""
@@ -55,8 +56,8 @@ class Source(threading.Thread):
     def label(self) -> str:
         return self.name.removeprefix("source ")
 
-    def call(self, label: str) -> None:
-        """Gives the source another name."""
+    @label.setter
+    def label(self, label: str) -> None:
         self.name = f"source {label}"
 
     @property
@@ -234,7 +235,7 @@ def open_sources(source, keeps_all: bool | None, stride: int) -> list[Source]:
         for name, one, where in zip(given, sources, wheres, strict=True)
     ]
     for one, name in zip(sources, told_apart(names, paths), strict=True):
-        one.call(name)
+        one.label = name
     return sources
 
 
