@@ -22,7 +22,7 @@ from yolo_attn.upstream import releases
 FAMILIES = ("yolov5n", "yolov8n", "yolov10n", "yolo11n", "yolo26n")
 TRAIN = {"data": "shapes.yaml", "epochs": 1, "imgsz": 64, "fraction": 0.05, "batch": 8, "workers": 0, "plots": False}
 TRAIN |= {"device": "cpu", "seed": 0}
-NMS = {"nms": True, "opset": 17}  # up to 8.3.200 opset 9 is taken with torch 2.14, which has no NMS
+WITH_NMS = {"nms": True, "opset": 17}  # up to 8.3.200 opset 9 is taken with torch 2.14, which has no NMS
 HAS_NMS = releases.found(releases.NMS) is not None
 HALF_ON_CPU = "FP16 conversion" in inspect.getsource(inspect.unwrap(Exporter)) or "quantize" in DEFAULT_CFG_DICT
 
@@ -127,7 +127,7 @@ def test_exports_agree_with_pytorch(way, checkpoint, log):
     if way == "half" and not HALF_ON_CPU:
         pytest.skip(f"ultralytics {ultralytics.__version__} writes FP16 on a GPU only")
     half = {"quantize": 16} if "quantize" in DEFAULT_CFG_DICT else {"half": True}
-    arguments = {"plain": {}, "dynamic": {"dynamic": True}, "nms": NMS, "half": half}[way]
+    arguments = {"plain": {}, "dynamic": {"dynamic": True}, "nms": WITH_NMS, "half": half}[way]
     file = YOLO(checkpoint).export(format="onnx", imgsz=64, device="cpu", **arguments)
     assert "ONNX agrees with PyTorch ✅" in log.text
     graph = onnx.load(file)

@@ -49,9 +49,8 @@ def other_shapes(exporter) -> list[tuple[int, ...]]:
     """Returns shapes `(N, C, H, W)` beside the exported one that a dynamic file takes."""
     batch, channels, height, width = exporter.im.shape
     stride = int(exporter.metadata["stride"])
-    more = (
-        max(batch - 1, 1) if releases.has_nms(exporter) else batch + 1
-    )  # NMS looks at as many images as it was traced with
+    # NMS looks at as many images as it was traced with.
+    more = max(batch - 1, 1) if releases.has_nms(exporter) else batch + 1
     larger, smaller = (more, channels, height + stride, width), (batch, channels, stride, max(width - stride, stride))
     return [larger] if releases.end2end(exporter) else [larger, smaller]  # of fewer places it cannot take the best
 

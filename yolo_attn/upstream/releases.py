@@ -116,7 +116,7 @@ def in_float32(exporter: Any) -> Iterator[None]:
     asked = getattr(exporter.args, key)
     try:
         with arange_in_half(exporter), by_torchscript():
-            setattr(exporter.args, key, None if key == "quantize" else False)
+            setattr(exporter.args, key, None)
             yield
     finally:
         setattr(exporter.args, key, asked)
