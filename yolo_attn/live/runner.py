@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +22,10 @@ from yolo_attn.live.pipeline import Pipeline
 from yolo_attn.live.record import JsonLines, Recorder, file_name
 from yolo_attn.live.results import Result
 from yolo_attn.live.stats import Stats
+from yolo_attn.live.status import STATUS_SECONDS, Status
 
 TITLE = "yolo-attn live"
-STATUS_SECONDS = 0.5  # between two states of the status line and of the page
 LOG_SECONDS = 10.0  # between two lines where the output is no terminal
-HISTORY = 240  # states that the page's chart shows: two minutes
 
 
 @dataclass(frozen=True)
@@ -55,12 +53,11 @@ class Runner:
             self._files["lines of detections"] = JsonLines(self._folder() / "detections.jsonl")
         self._pictures: dict[int, np.ndarray] = {}
         self._results: dict[int, Result] = {}
-        self._history: deque[tuple[float, float]] = deque(maxlen=HISTORY)
+        self.status = Status(pipeline, self.stats, self._results)
         self._looks = outputs.show or outputs.save or outputs.page is not None
         self._snapshots, self._said = 0, ""
         self._terminal = sys.stdout.isatty()
-        self._began = self._told = time.monotonic()
-        self._logged = self._began
+        self._told = self._logged = self.status.began
 
     def run(self) -> int:
         """Runs until the sources end or somebody stops it; returns the exit status.
@@ -88,7 +85,9 @@ class Runner:
                 signal.signal(number, handler)
         if not self.stats.frames and all(source.error and not source.live for source in self.sources):
             raise AttentionError(f"{self.sources[0].error}: is it a whole picture or video?")
-        print(self.summary())
+        print(self.status.summary())
+        if self.outputs.folder.exists():
+            print(f"Results saved to {self.outputs.folder}")
         return 0
 
     def command(self, name: str) -> None:
@@ -99,22 +98,6 @@ class Runner:
             self._snapshots += 1
         elif name == "quit":
             self.pipeline.stop()
-
-    def summary(self) -> str:
-        """Returns the closing lines."""
-        stats, seconds = self.stats, time.monotonic() - self._began
-        lag = ", ".join(f"p{p} {stats.lag.percentile(p) * 1000:.1f}" for p in (50, 95, 99))
-        busy = self.pipeline.inference_seconds / max(stats.last - stats.first, 1e-9) if stats.frames > 1 else 0.0
-        lines = [f"{stats.frames} frames in {seconds:.1f} s, {stats.mean_fps:.1f} per second; lag {lag} ms; "
-                 f"the network was at work {min(busy, 1):.0%} of the time"]  # fmt: skip
-        for source in self.sources:
-            line = f"{source.label}: {source.frames} frames read, {source.dropped} given up for newer ones"
-            if source.live:
-                line += f", opened again {source.reconnects} times"
-            lines.append(line + (f"; {source.error}" if source.error else ""))
-        if self.outputs.folder.exists():
-            lines.append(f"Results saved to {self.outputs.folder}")
-        return "\n".join(lines)
 
     def _put_out(self, result: Result) -> None:
         source, stats = self.sources[result.index], self.stats
@@ -207,65 +190,20 @@ class Runner:
 
     def _tell(self, now: float) -> None:
         """Says how it goes: on the status line, on the page, and on the pictures of sources that send none."""
-        stats = self.stats
         if self._snapshots:
             self._snapshot()  # while paused
-        self._history.append((stats.rate.fps, stats.recent_lag * 1000))
+        self.status.remember()
         for source in self.sources:
             if source.state in ("connecting", "stalled", "reconnecting"):
                 self._show(source.index, silent(self._pictures.get(source.index), f"{source.label}: {source.state}"))
         if self.page is not None:
-            self.page.status(self._state())
-        line = self._line()
+            self.page.status(self.status.page(self._said))
+        line = self.status.line()
         if self._terminal:
             print(f"\r\033[K{line[: self._columns()]}", end="", flush=True)
         elif now - self._logged >= LOG_SECONDS:
             self._logged = now
             print(line, flush=True)
-
-    def _line(self) -> str:
-        stats = self.stats
-        said = [
-            f"{stats.rate.fps:.1f} fps",
-            f"lag {stats.recent_lag * 1000:.0f} ms (p95 {stats.lag.percentile(95) * 1000:.0f})",
-        ]
-        said.append(", ".join(f"{count} {name}" for name, count in list(self._counts().items())[:5]) or "nothing found")
-        others = [
-            f"{s.label} {s.state}{f' ({s.error})' if s.error else ''}" for s in self.sources if s.state != "running"
-        ]
-        return "  ".join([*(["paused"] if self.pipeline.paused else []), *said, *others])
-
-    def _counts(self) -> dict[str, int]:
-        """Returns how many of each class the newest frames of all sources hold, the most frequent first."""
-        counts: dict[str, int] = {}
-        for result in self._results.values():
-            for class_id in result.classes:
-                counts[result.name(class_id)] = counts.get(result.name(class_id), 0) + 1
-        return dict(sorted(counts.items(), key=lambda item: -item[1]))
-
-    def _state(self) -> dict:
-        """Returns what the page shows."""
-        stats, names, counts = self.stats, self.pipeline.model.names, self._counts()
-        totals = sorted(stats.seen.items(), key=lambda item: -item[1])[:8]
-        seen = [(names.get(class_id, str(class_id)), total) for class_id, total in totals]
-        return {
-            "runs_on": self.pipeline.model.runs_on,
-            "paused": self.pipeline.paused,
-            "fps": round(stats.rate.fps, 1),
-            "lag_ms": round(stats.recent_lag * 1000, 1),
-            "lag_p95_ms": round(stats.lag.percentile(95) * 1000, 1),
-            "frames": stats.frames,
-            "seconds": round(time.monotonic() - self._began),
-            "classes": [{"name": n, "now": counts.get(n, 0), "total": t} for n, t in seen],
-            "sources": [
-                {"name": s.label, "state": s.state, "error": s.error, "fps": round(stats.rates[s.index].fps, 1)}
-                | {"frames": s.frames, "dropped": s.dropped, "reconnects": s.reconnects}
-                for s in self.sources
-            ],
-            "history": [[round(fps, 1), round(lag, 1)] for fps, lag in self._history],
-            "every": STATUS_SECONDS,
-            "said": self._said,
-        }  # fmt: skip
 
     def _say(self, line: str) -> None:
         self._said = line
