@@ -10,7 +10,7 @@ import copy
 import pytest
 
 from tests.support.bases import BASES, PLACES, base, build, graph, is_attention
-from yolo_attn import registry
+from yolo_attn import insertion, registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.surgery import places, recipe
 from yolo_attn.surgery.rows import split_block
@@ -128,3 +128,9 @@ def test_what_is_not_there_is_one_line(stem, at, options, message):
     with pytest.raises(AttentionError, match=message) as raised:
         recipe.insert(base(stem)[0], "CBAM", at, base(stem)[1], options)
     assert "\n" not in str(raised.value)
+
+
+def test_a_model_that_ends_with_its_backbone_has_places_too():
+    rows = [[-1, 1, "Conv", [16, 3, 2]], [-1, 1, "Conv", [16, 3, 2]], [-1, 1, "Conv", [16, 3, 2]]]
+    model = insertion.insert({"nc": 1, "backbone": rows, "head": []}, "ECA", "P1,P2")
+    assert [row[2] for row in model["backbone"]] == ["Conv", "ECA", "Conv", "ECA", "Conv"]

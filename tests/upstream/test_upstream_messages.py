@@ -34,7 +34,6 @@ COMMANDS = {
     "no mode": "nonsense model={model}.pt",
     "no key": "predict modle={model}.pt",
     "no number": "val model={model}.pt imgsz=abc",
-    "rows that are no YAML": f"train model=bad.yaml data=missing.yaml {TRAIN}",
     "weights that are text": f"train model={{model}}.yaml pretrained=text.pt data=shapes.yaml {TRAIN}",
     "weights that are tensors": f"train model={{model}}.yaml pretrained=tensors.pt data=shapes.yaml {TRAIN}",
     "a teacher of another network": f"train model={{model}}.yaml distill_model=linear.pt data=shapes.yaml {TRAIN}",
@@ -51,7 +50,6 @@ def folder(tmp_path_factory, datasets) -> Path:
     (folder / "text.pt").write_text("no checkpoint")
     (folder / "text.txt").write_text("no checkpoint")
     (folder / "empty.pt").write_bytes(b"")
-    (folder / "bad.yaml").write_text("backbone: [\n")
     linear = torch.nn.Linear(2, 2)
     others = {"dictionary": {"a": 1}, "tensors": linear.state_dict(), "list": [1], "linear": {"model": linear}}
     for name, content in others.items():

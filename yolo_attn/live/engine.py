@@ -12,6 +12,18 @@ from yolo_attn.live.heads import Thresholds
 from yolo_attn.live.model import Buffers, ExportedModel, Work
 
 
+def split(raw: bytes) -> tuple[dict, bytes]:
+    """Returns the header of an engine file, empty where it has none that can be read, and the engine."""
+    length = int.from_bytes(raw[:4], "little")
+    if not 0 < length < len(raw) - 4:
+        return {}, raw
+    try:
+        header = json.loads(raw[4 : 4 + length])
+    except ValueError:
+        return {}, raw
+    return (header, raw[4 + length :]) if isinstance(header, dict) else ({}, raw)
+
+
 class EngineModel(ExportedModel):
     """An engine on one GPU, whose input and outputs lie in GPU memory that is allocated once; of a fixed shape."""
 
@@ -23,10 +35,7 @@ class EngineModel(ExportedModel):
             raise AttentionError(
                 f"'{file}' needs TensorRT ({error}): pip install tensorrt cuda-python, or run the .onnx file"
             ) from None
-        raw, header = file.read_bytes(), {}
-        length = int.from_bytes(raw[:4], "little")
-        if 0 < length < len(raw) - 4:
-            header, raw = json.loads(raw[4 : 4 + length]), raw[4 + length :]
+        header, raw = split(file.read_bytes())
         model = metadata.read(header, file)
         if model.dynamic:
             raise AttentionError(f"'{file}' has a dynamic shape: export it with dynamic=False")

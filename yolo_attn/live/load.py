@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cv2
 
-from yolo_attn.errors import AttentionError
+from yolo_attn.errors import AttentionError, brief
 from yolo_attn.live.heads import Thresholds
 from yolo_attn.live.model import Model
 
@@ -29,6 +29,16 @@ def load(file: str, imgsz: int | None, device: str, threads: int, limits: Thresh
         raise AttentionError(f"'{file}' is no model that yolo-attn live runs: it takes .onnx, .engine and .pt files")
     if not path.is_file():
         raise AttentionError(f"there is no file '{file}': make one with yolo export model=best.pt format=onnx")
+    try:
+        return _open(path, imgsz, device, threads, limits)
+    except AttentionError:
+        raise
+    except Exception as error:  # whatever a runtime makes of a file that is damaged or something else
+        raise AttentionError(f"'{file}' cannot be run ({brief(error)}): is it whole? Export it again") from error
+
+
+def _open(path: Path, imgsz: int | None, device: str, threads: int, limits: Thresholds) -> Model:
+    """Returns the model; what its file is run by is imported here alone."""
     if path.suffix == ".onnx":
         from yolo_attn.live.onnx import OnnxModel
 

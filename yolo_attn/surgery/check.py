@@ -4,14 +4,18 @@ What its numbers mean, which modules there are and what they take is not looked 
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from yolo_attn.errors import AttentionError
+from yolo_attn.errors import AttentionError, cut, shown
 from yolo_attn.surgery.forms import PARTS, normal
 from yolo_attn.surgery.rows import is_number, is_whole
 
+ACTIVATION = re.compile(r"(torch\.)?nn\.[A-Z]\w*\(([\w.=, '\"-]*)\)")
 ROW = "[from, repeats, module, args]"
+MOST_REPEATS = 1000  # of a row; the largest base has 12, and each is a module to build
+MOST_ITEMS, MOST_LEVELS, MOST_LETTERS = 16, 4, 300  # in a message: YAML's `&` and `*` make a line an endless list
 
 
 def prepared(model: Mapping) -> tuple[dict[str, Any], list[str]]:
@@ -32,17 +36,27 @@ def check(model: Mapping) -> None:
 
     The message names the file, the row and the mend.
     """
-    for part in PARTS:
-        if not isinstance(model.get(part), list):
-            raise AttentionError(f"{file(model)} has no {part}; write '{part}:' and below it its rows, {ROW}")
-    if not model["backbone"]:
-        raise AttentionError(f"{file(model)} has no rows in its backbone; write them below 'backbone:', {ROW}")
-    for fault in (_classes(model), _scaling(model)):
+    check_rows(model)
+    for fault in (_classes(model), _scaling(model), _activation(model)):
         if fault:
             raise AttentionError(f"{file(model)}: {fault}")
     for i, row in enumerate([*model["backbone"], *model["head"]]):
         if fault := _row(row, i):
             raise AttentionError(f"{where(model, i)}: {fault}")
+
+
+def check_rows(model: Mapping) -> None:
+    """Raises AttentionError where a model dict has no rows that anybody could build, with attention or without."""
+    for part in PARTS:
+        if not isinstance(model.get(part), list):
+            raise AttentionError(f"{file(model)} has no {part}; write '{part}:' and below it its rows, {ROW}")
+    if not model["backbone"]:
+        raise AttentionError(f"{file(model)} has no rows in its backbone; write them below 'backbone:', {ROW}")
+    for i, row in enumerate([*model["backbone"], *model["head"]]):
+        if not isinstance(row, list) or len(row) != 4:
+            raise AttentionError(f"{where(model, i)}: a row is {ROW}")
+        if not isinstance(row[2], str) or not row[2]:
+            raise AttentionError(f"{where(model, i)}: a module is a name, got {shown(row[2])}; a row is {ROW}")
 
 
 def file(model: Mapping) -> str:
@@ -57,26 +71,33 @@ def where(model: Mapping, i: int) -> str:
 
 
 def text(value: object) -> str:
-    """Returns a row, or a part of it, as it is written in a model YAML."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(text, value))}]"
+    """Returns a row, or a part of it, as it is written in a model YAML; what is long or deep is cut short."""
+    return cut(_text(value, MOST_LEVELS), MOST_LETTERS)
+
+
+def _text(value: object, levels: int) -> str:
+    if not isinstance(value, list | dict):
+        return str(value)
+    items = [*value.items()] if isinstance(value, dict) else [*value]
+    rest = ["…"] if len(items) > MOST_ITEMS or (items and not levels) else []
+    items = items[:MOST_ITEMS] if levels else []
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {text(one)}' for key, one in value.items())}}}"
-    return str(value)
+        return f"{{{', '.join([f'{_text(key, 0)}: {_text(one, levels - 1)}' for key, one in items] + rest)}}}"
+    return f"[{', '.join([_text(one, levels - 1) for one in items] + rest)}]"
 
 
 def _classes(model: Mapping) -> str:
     nc: Any = model.get("nc")
     if is_whole(nc) and nc > 0:
         return ""
-    return f"nc, the number of classes, must be a whole number from 1 on, got {nc!r}; write nc: 80"
+    return f"nc, the number of classes, must be a whole number from 1 on, got {shown(nc)}; write nc: 80"
 
 
 def _scaling(model: Mapping) -> str:
     scales, scale = model.get("scales"), model.get("scale")
     for key in ("depth_multiple", "width_multiple"):
         if not _is_positive(model.get(key, 1)):
-            return f"{key} must be a number above 0, got {model[key]!r}"
+            return f"{key} must be a number above 0, got {shown(model[key])}"
     if not scales:
         return ""
     if not isinstance(scales, Mapping):
@@ -89,14 +110,18 @@ def _scaling(model: Mapping) -> str:
     return ""
 
 
+def _activation(model: Mapping) -> str:
+    """Ultralytics evaluates it as Python; here it can be a class of torch with plain arguments, and nothing else."""
+    written = model.get("activation")
+    if not written or ACTIVATION.fullmatch(str(written)):
+        return ""
+    return f"activation must be one of torch's with its arguments, as nn.LeakyReLU(0.1), got {shown(written)}"
+
+
 def _row(row: Any, i: int) -> str:
-    if not isinstance(row, list) or len(row) != 4:
-        return f"a row is {ROW}"
-    f, repeats, module, args = row
-    if not isinstance(module, str) or not module:
-        return f"a module is a name, got {module!r}; a row is {ROW}"
-    if not is_whole(repeats) or repeats < 1:
-        return f"repeats must be a whole number from 1 on, got {repeats!r}"
+    f, repeats, _, args = row
+    if not is_whole(repeats) or not 1 <= repeats <= MOST_REPEATS:
+        return f"repeats must be a whole number from 1 to {MOST_REPEATS}, got {shown(repeats)}"
     if not isinstance(args, list):
         return f"a module's arguments stand in brackets; write [{text(args)}]"
     inputs = f if isinstance(f, list) else [f]

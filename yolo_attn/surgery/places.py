@@ -226,7 +226,8 @@ class _Finder:
     def _backbone(self) -> list[int]:
         """Returns the row that ends each stage of the backbone, before any pooling that follows it."""
         last: dict[int, int] = {}
-        for i, row in enumerate(self.rows[: self.border]):
+        rows = self.rows[: min(self.border, len(self.layers))]  # a model may end with its backbone
+        for i, row in enumerate(rows):
             stride = self.layers[i].stride
             if stride and stride > 1 and row[2] not in NO_BLOCK and not registry.find(row[2]):
                 last[stride] = i

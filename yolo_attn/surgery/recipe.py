@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.surgery import words
+from yolo_attn.surgery.check import file, where
 from yolo_attn.surgery.forms import copied
 from yolo_attn.surgery.places import Layer, find_steps
 from yolo_attn.surgery.rows import check_options, check_start, split_block, take_instead
@@ -113,9 +114,17 @@ def put_instead(model: dict, row: int, name: str, options: Mapping | None = None
 
 
 def replaced(model: dict) -> dict[int, str]:
-    """Returns the block that each attention row stands instead of, by the row's number."""
-    rows = copied(model)
-    found = {i: take_instead(all_rows(rows)[i]) for i in attention_rows(rows)}
+    """Returns the block that each attention row stands instead of, by the row's number.
+
+    Raises:
+        AttentionError: A row says that it stands instead of something that is no block's name.
+    """
+    rows, found = all_rows(copied(model)), {}
+    for i in attention_rows(model):
+        try:
+            found[i] = take_instead(rows[i])
+        except AttentionError as error:
+            raise AttentionError(f"{where(model, i)}: {error}") from None
     return {i: block for i, block in found.items() if block}
 
 
@@ -140,9 +149,8 @@ def remove(model: dict) -> dict:
             continue
         for target in read[i]:
             if target in gone and instead[target] == -1 and new[i] > 0:
-                raise AttentionError(
-                    f"row {i} cannot read the network's input in place of row {target}, {rows[target][2]}"
-                )
+                what = f"row {target}, {rows[target][2]}"
+                raise AttentionError(f"{file(model)}: row {i} cannot read the network's input in place of {what}")
         _set_from(row, new[i], [new[instead[target]] for target in read[i]])
     border = len(model["backbone"])
     model["backbone"] = [row for i, row in enumerate(rows[:border]) if i not in gone]

@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from yolo_attn import registry
-from yolo_attn.errors import AttentionError
+from yolo_attn.errors import AttentionError, shown
 from yolo_attn.registry import AttentionInfo
 
 IDENTITY, PAPER = STARTS = ("identity", "paper")  # what a row may say of its first step
@@ -128,7 +128,7 @@ def read_start(row: list) -> str | None:
 def check_start(name: str, named: Mapping) -> None:
     """Raises AttentionError where `named` has a `start` that is no word that is known."""
     if "start" in named and named["start"] not in STARTS:
-        raise AttentionError(f"option 'start' of {name} must be {' or '.join(STARTS)}, got {named['start']!r}")
+        raise AttentionError(f"option 'start' of {name} must be {' or '.join(STARTS)}, got {shown(named['start'])}")
 
 
 def write_start(row: list, start: str | None) -> None:
@@ -149,7 +149,9 @@ def take_instead(row: list) -> str:
         return ""
     block = named["instead"]
     if not isinstance(block, str) or not block:
-        raise AttentionError(f"option 'instead' of {row[2]} must be the name of the block before it, got {block!r}")
+        raise AttentionError(
+            f"option 'instead' of {row[2]} must be the name of the block before it, got {shown(block)}"
+        )
     rest = {name: value for name, value in named.items() if name != "instead"}
     row[3] = [*row[3][:-1], *([rest] if rest else [])]
     return block
@@ -221,7 +223,7 @@ def check_options(info: AttentionInfo, named: Mapping) -> None:
         else:
             kind, fits = "a whole number", is_whole(value)
         if not fits:
-            raise AttentionError(f"option '{name}' of {info.name} must be {kind}, got {value!r}")
+            raise AttentionError(f"option '{name}' of {info.name} must be {kind}, got {shown(value)}")
 
 
 def is_whole(value: object) -> bool:

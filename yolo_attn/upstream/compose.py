@@ -11,9 +11,9 @@ from pathlib import Path
 from ultralytics.nn import tasks
 from ultralytics.utils import LOGGER
 
-from yolo_attn.errors import AttentionError
+from yolo_attn.errors import AttentionError, brief
 from yolo_attn.surgery import names, recipe
-from yolo_attn.surgery.check import prepared
+from yolo_attn.surgery.check import check_rows, prepared
 from yolo_attn.upstream import layout
 from yolo_attn.upstream.ownership import has_ours
 from yolo_attn.upstream.rebind import rebind
@@ -25,18 +25,34 @@ _told: set[str] = set()
 @functools.wraps(_original)
 def yaml_model_load(path):
     try:
-        return readable(_original(path))
+        return readable(read_file(path))
     except FileNotFoundError:
         name = read(path)
         if name is None:
             raise
     if Path(path).stem != name.stem:
         with contextlib.suppress(FileNotFoundError):
-            return readable(_original(f"{name.stem}.yaml"))  # there is a file of that name, written another way
+            return readable(read_file(f"{name.stem}.yaml"))  # there is a file of that name, written another way
     model = compose(name)
     model["yaml_file"] = str(path)  # as Ultralytics writes it; errors about a row name it
     _tell(Path(path), name)
     return model
+
+
+def read_file(path: str | Path) -> dict:
+    """Returns what stands in a file.
+
+    Raises:
+        AttentionError: It is no YAML, or no mapping.
+        FileNotFoundError: There is none.
+    """
+    try:
+        return _original(path)
+    except OSError:
+        raise
+    except Exception as error:  # another in each release
+        wanted = "a model YAML has nc, and backbone and head with their rows"
+        raise AttentionError(f"'{path}' cannot be read ({brief(error)}); {wanted}") from error
 
 
 def readable(model: dict) -> dict:
@@ -46,6 +62,7 @@ def readable(model: dict) -> dict:
         AttentionError: It can be no model; the message names file, row and mend.
     """
     if not has_ours(model):
+        check_rows(model)
         return model
     model, lines = prepared(model)
     for line in lines:

@@ -40,9 +40,11 @@ def load(model: str | Path | dict) -> dict:
         return prepared(tasks.yaml_model_load(model))[0]
     except FileNotFoundError as error:
         raise AttentionError(f"{error}; give {wanted}") from None
-    except (AttentionError, OSError):
+    except AttentionError:
         raise
     except Exception as error:  # whatever torch, pickle and YAML make of a file that is damaged or something else
+        if isinstance(error, OSError) and error.filename:
+            raise
         raise AttentionError(f"'{model}' cannot be read ({brief(error)}); give {wanted}") from error
 
 

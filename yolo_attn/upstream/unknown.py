@@ -1,6 +1,7 @@
 """What to say of a row's name that is a module of nobody's."""
 
 from collections.abc import Mapping
+from types import FunctionType
 
 import torch
 from ultralytics.nn import tasks
@@ -18,10 +19,17 @@ RESIDUAL = ("ResBlock", "ResidualBlock", "BasicBlock")  # of ResNet; people's co
 
 
 def refuse_unknown(d: Mapping) -> None:
-    """Raises AttentionError where a row's module is unknown to Ultralytics and to us; the message gives the mend."""
+    """Raises AttentionError where a row's module is unknown to Ultralytics and to us; the message gives the mend.
+
+    A function of Ultralytics' parser, `torch_safe_load` for instance, is none either: what a file says is not called.
+    """
     rows = [row for part in PARTS if isinstance(d.get(part), list) for row in d[part]]
     for i, row in enumerate(rows):
-        if isinstance(row, list) and len(row) > 2 and is_unknown(row[2]):
+        if not isinstance(row, list) or len(row) < 3:
+            continue
+        if is_function(row[2]):
+            raise AttentionError(f"{where(d, i)}: '{row[2]}' is a function of ultralytics and no module")
+        if is_unknown(row[2]):
             raise AttentionError(f"{where(d, i)}: unknown module '{row[2]}'{hint(row[2], i, d)}{own.failure()}")
 
 
@@ -29,6 +37,12 @@ def is_unknown(name: object) -> bool:
     """Tells whether a row's name is no module of anybody's; what torch calls it Ultralytics itself finds out."""
     is_name = isinstance(name, str) and not name.startswith(("nn.", "torchvision.ops."))
     return is_name and theirs(name) is None and not is_attention(name)
+
+
+def is_function(name: object) -> bool:
+    """Tells whether a row's name is one of Ultralytics' functions; somebody else's may well make a module."""
+    found = theirs(name)
+    return isinstance(found, FunctionType) and found.__module__.partition(".")[0] == "ultralytics"
 
 
 def hint(name: str, i: int, d: Mapping) -> str:
