@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import draw_by_fan_out, zero_biases
+from yolo_attn.nn.layers import draw_by_fan_out, wide, zero_biases
 from yolo_attn.nn.shared import conv_norm_relu, fold_all
 
 
@@ -79,7 +79,7 @@ class BottleneckGate(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        channel, spatial = self.channel(x), self.spatial(x)
+        channel, spatial = self.channel(x), wide(self.spatial, x)
         return 1 + (channel * spatial if self.product else channel + spatial).sigmoid()
 
     def fold(self) -> nn.Module:

@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels, mixed
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d, bottleneck, draw_by_fan_out, fold, zero_biases
+from yolo_attn.nn.layers import BatchNorm2d, bottleneck, draw_by_fan_out, fold, wide, zero_biases
 from yolo_attn.ops.choice import kernels
 from yolo_attn.ops.reduce import mean_and_max
 
@@ -130,7 +130,7 @@ class SpatialGate(nn.Module):
 
     def excite(self, mean: torch.Tensor, maximum: torch.Tensor) -> torch.Tensor:
         """Returns the gate from both statistics, each `(N, 1, H, W)`."""
-        return self.norm(self.conv(torch.cat((maximum, mean), 1))).sigmoid()
+        return wide(lambda pooled: self.norm(self.conv(pooled)).sigmoid(), torch.cat((maximum, mean), 1))
 
     def fold(self) -> None:
         """Folds the batch norm into the convolution, in place."""

@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d, Hardswish, draw_by_fan_out, fold, zero_biases
+from yolo_attn.nn.layers import BatchNorm2d, Hardswish, draw_by_fan_out, fold, wide, zero_biases
 from yolo_attn.ops.choice import kernels
 from yolo_attn.ops.reduce import mean, outer
 
@@ -63,8 +63,12 @@ class CoordAtt(Attention):
     def strip_gates(self, rows: torch.Tensor, columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns the gates of the rows `(N, C, H, 1)` and of the columns `(N, C, 1, W)`, from means so shaped."""
         both = torch.cat((rows, columns.transpose(2, 3)), 2)  # (N, C, H + W, 1): a strip is transposed, not the map
-        strips = self.act(self.bn1(self.conv1(both)))
-        rows, columns = strips.split((rows.shape[2], columns.shape[3]), 2)
+        lengths = rows.shape[2], columns.shape[3]
+        return wide(lambda strips: self.excite(strips, *lengths), both)
+
+    def excite(self, both: torch.Tensor, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns both gates from the means of rows and columns, one above the other, `(N, C, height + width, 1)`."""
+        rows, columns = self.act(self.bn1(self.conv1(both))).split((height, width), 2)
         return self.conv_h(rows).sigmoid(), self.conv_w(columns.transpose(2, 3)).sigmoid()
 
     def deploy_gates(self) -> list[nn.Module]:

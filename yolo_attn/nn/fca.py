@@ -9,7 +9,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention, hidden_channels
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import bottleneck
+from yolo_attn.nn.layers import bottleneck, wide
 from yolo_attn.nn.shared import at_least_float32, average_matrix
 
 # The paper's ranking of the 49 two-dimensional frequencies of a 7×7 map by the accuracy each gives alone (vertical,
@@ -66,9 +66,15 @@ class FcaNet(Attention):
 
     def channel_attention(self, x: torch.Tensor) -> torch.Tensor:
         """`(N, C, H, W)` → `(N, C, 1, 1)`."""
+        rows, columns = (average_matrix(length, self.size, x) for length in x.shape[2:])
+        return wide(self.excite, rows @ (x @ columns.t()))
+
+    def excite(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Returns the gate from the map as S × S averages, `(N, C, S, S)`."""
         # Made anew in each call, so that it is exact in float64 and float32 alike: C × S cosines.
-        table = cosines(self.frequency, self.size, at_least_float32(x)).to(x.dtype)
-        return self.mlp(transform(x, table)).sigmoid()
+        table = cosines(self.frequency, self.size, at_least_float32(pooled)).to(pooled.dtype)
+        coefficients = table[0].unsqueeze(1) @ (pooled @ table[1].unsqueeze(2))
+        return self.mlp(coefficients).sigmoid()
 
     def deploy_gates(self) -> list[nn.Module]:
         table = cosines(self.frequency, self.size, next(self.mlp.parameters()).dtype)

@@ -8,7 +8,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d, ReLU, draw_by_fan_out
+from yolo_attn.nn.layers import BatchNorm2d, ReLU, draw_by_fan_out, wide
 from yolo_attn.nn.shared import affine, average_matrix, capped, fold_all
 
 GRID = 8  # the position form pools the map to GRID × GRID
@@ -79,7 +79,7 @@ class ChannelGate(nn.Module):
         self.excite = nn.Sequential(*row_filters(dimension), nn.Conv2d(4 * dimension, channels, 1), nn.Sigmoid())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = capped(self.reduce(x))
+        x = capped(wide(self.reduce, x))
         pixels = x.shape[2] * x.shape[3]
         # Divided by √N before the product, so that the sum over the map stays inside fp16.
         x = ((x - x.mean((2, 3), keepdim=True)) * pixels**-0.5).flatten(2)
@@ -100,7 +100,7 @@ class PositionGate(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         height, width = x.shape[2], x.shape[3]
-        x = capped(self.reduce(x))
+        x = capped(wide(self.reduce, x))
         x = average_matrix(height, GRID, x) @ (x @ average_matrix(width, GRID, x).t())
         x = ((x - x.mean(1, keepdim=True)) * x.shape[1] ** -0.5).flatten(2)
         gate = self.excite((x.transpose(1, 2) @ x).unsqueeze(2))

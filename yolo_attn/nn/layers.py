@@ -1,5 +1,6 @@
 """Layers that several operators share."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -68,6 +69,20 @@ def zero_biases(module: nn.Module) -> None:
     for conv in module.modules():
         if isinstance(conv, nn.Conv2d) and conv.bias is not None:
             nn.init.zeros_(conv.bias)
+
+
+def wide(layers: Callable, x: torch.Tensor) -> Any:
+    """Returns the map or maps that `layers` make of `x`, computed in float32 where autocast would take float16.
+
+    A gate's first convolution is drawn wider than the network's own: on features of 10,000, which those survive, its
+    sums are beyond 65504, and a batch norm makes NaN of infinity.
+    """
+    kind = x.device.type
+    if not torch.is_autocast_enabled(kind) or torch.get_autocast_dtype(kind) != torch.float16:
+        return layers(x)
+    with torch.autocast(kind, enabled=False):
+        made = layers(x.float())
+    return made.to(x.dtype) if isinstance(made, torch.Tensor) else [one.to(x.dtype) for one in made]
 
 
 def fold(conv: Any, norm: Any) -> nn.Conv2d:

@@ -25,7 +25,7 @@ class LSKA(Attention):
 
     Start: their VAN's, weights from N(0, 2 / (kernel · outputs per group)), biases 0.
 
-    The gate is as large as what it reads: in fp16, x · gate is beyond 65504 from features of some 200 on. Copies with a
+    The gate is as large as what it reads: in fp16, x · gate is beyond 65504 from features of some 50 on. Copies with a
     sigmoid behind the last convolution are another operator.
 
     Args:

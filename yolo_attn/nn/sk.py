@@ -55,7 +55,8 @@ class SK(Transform):
 
     def transform(self, x: torch.Tensor) -> torch.Tensor:
         maps = [conv(x) for conv in self.convs]
-        squeezed = self.fc(mean(sum(maps[1:], maps[0]), (2, 3), self.training))
+        means = [mean(one, (2, 3), self.training) for one in maps]  # of each, as a sum of maps may leave fp16's numbers
+        squeezed = self.fc(sum(means[1:], means[0]))
         return select(maps, torch.stack([fc(squeezed) for fc in self.fcs], 1))
 
     def deploy_transform(self) -> nn.Module:

@@ -10,7 +10,7 @@ from torch import nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn.base import Attention
 from yolo_attn.nn.info import AttentionInfo
-from yolo_attn.nn.layers import BatchNorm2d, draw_by_fan_out, fold
+from yolo_attn.nn.layers import BatchNorm2d, draw_by_fan_out, fold, wide
 from yolo_attn.ops.choice import kernels
 from yolo_attn.ops.reduce import mean_and_max
 
@@ -121,7 +121,7 @@ class PlaneGate(nn.Module):
         """Returns the gate from both statistics, with dimension `dim` of length 1."""
         # Small, a line for a whole dimension; swapped with the channels they lie as after the paper's rotation.
         pooled = torch.cat([line.transpose(1, self.dim) for line in (maximum, mean)], 1)
-        return self.conv(pooled).sigmoid().transpose(1, self.dim)
+        return wide(self.conv, pooled).sigmoid().transpose(1, self.dim)
 
     def fold(self) -> "PlaneGate":
         """Folds the batch norm into the convolution, in place."""
