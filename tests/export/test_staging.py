@@ -135,6 +135,27 @@ def test_a_folder_without_the_right_to_write(copied):
     copied.parent.chmod(0o755)
 
 
+COMMANDS = """
+import resource
+from yolo_attn.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (256, 256))
+for command in ("add yolov8n.yaml cbam -o m.yaml", "remove yolov8n-cbam.yaml -o m.yaml",
+                "fix yolov8n-cbam.yaml -o m.yaml", "show yolov8n-cbam.yaml -o m.svg"):
+    print(main([*command.split(), "exist_ok=True"]))
+"""
+
+
+def test_every_command_that_writes_leaves_what_was_there(tmp_path):
+    before = {name: f"the user's {name}" for name in ("m.yaml", "m.svg")}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
+    done = subprocess.run([sys.executable, "-c", COMMANDS], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert [line for line in done.stdout.splitlines() if len(line) == 1] == ["1"] * 4, done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+    assert len(said) == 4 and all(f"cannot write to {tmp_path}: File too large; make room" in line for line in said)
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == before
+
+
 def test_other_errors_stay_what_they_are(tmp_path):
     with pytest.raises(FileNotFoundError), beside(tmp_path / "best.pt") as folder:
         (tmp_path / "nowhere" / "data.yaml").read_text()

@@ -78,7 +78,7 @@ def wide(layers: Callable, x: torch.Tensor) -> Any:
     sums are beyond 65504, and a batch norm makes NaN of infinity.
     """
     kind = x.device.type
-    if not torch.is_autocast_enabled(kind) or torch.get_autocast_dtype(kind) != torch.float16:
+    if kind == "meta" or not torch.is_autocast_enabled(kind) or torch.get_autocast_dtype(kind) != torch.float16:
         return layers(x)
     with torch.autocast(kind, enabled=False):
         made = layers(x.float())
