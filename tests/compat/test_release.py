@@ -153,10 +153,12 @@ def test_a_stranger_passes_through_every_seam():
 
     trainer = Stranger()
     trainer.model = Stranger()
-    for function in (BaseTrainer.setup_model, Exporter.export_onnx, tasks.BaseModel.loss):
+    for function in (BaseTrainer.setup_model, BaseTrainer._setup_train, Exporter.export_onnx, tasks.BaseModel.loss):
         original = inspect.unwrap(function)
+        wanted = list(inspect.signature(original).parameters.values())[1:]
+        arguments = [{} for one in wanted if one.default is one.empty]
         with pytest.raises(Exception) as ours:  # noqa: B017
-            function(trainer, *([{}] if function is tasks.BaseModel.loss else []))
+            function(trainer, *arguments)
         with pytest.raises(Exception) as theirs:  # noqa: B017
-            original(trainer, *([{}] if function is tasks.BaseModel.loss else []))
+            original(trainer, *arguments)
         assert (type(ours.value), str(ours.value)) == (type(theirs.value), str(theirs.value))

@@ -7,7 +7,9 @@ pretrained weights came, the log says that attention starts as in its paper; and
 and cannot run, it ends here.
 """
 
+import contextlib
 import functools
+from typing import Any
 
 from torch import nn
 from ultralytics.engine.trainer import BaseTrainer
@@ -27,30 +29,48 @@ _muon_update = getattr(_muon, "muon_update", None)
 
 @functools.wraps(_setup_train)
 def setup_train(self, *args, **kwargs):
-    asked, setup_model = self.args.freeze, self.setup_model
-
-    def setup_model_with_attention():
-        checkpoint = setup_model()
-        model = getattr(self.model, "student_model", self.model)  # a distillation that is resumed comes wrapped
-        layers = getattr(model, "model", None)
-        if isinstance(layers, nn.Sequential) and any(map(operators, layers)):
-            if choice.asked() == "triton" and self.device.type != "cuda":
-                raise AttentionError(
-                    f"YOLO_ATTN_IMPL=triton trains on CUDA, and this is device={self.device}; set YOLO_ATTN_IMPL=eager"
-                )
-            if asked and isinstance(asked, (int, list)):  # Ultralytics passes over anything else
-                self.args.freeze = translated(asked, layers)
-            if not hasattr(model, "pt_path") and (rows := started_by_paper(layers)):  # nothing was loaded into it
-                LOGGER.info(f"yolo_attn: no pretrained weights: attention starts as in its paper in {rows_text(rows)}")
-        return checkpoint
-
-    # For this call alone: the trainer's arguments are written into checkpoints, and stay as they were asked for.
-    self.setup_model = setup_model_with_attention
-    try:
+    if not isinstance(self, BaseTrainer):
         return _setup_train(self, *args, **kwargs)
-    finally:
-        del self.setup_model
-        self.args.freeze = asked
+    mine, setup_model = vars(self).get("setup_model"), self.setup_model
+    with contextlib.ExitStack() as afterwards:
+
+        def setup_model_with_attention():
+            checkpoint = setup_model()
+            model: Any = getattr(self.model, "student_model", self.model)  # a resumed distillation is wrapped
+            layers = getattr(model, "model", None)
+            if isinstance(layers, nn.Sequential) and any(map(operators, layers)):
+                prepare(self, model, layers, afterwards)
+            return checkpoint
+
+        def put_back():
+            if mine is None:
+                del self.setup_model
+            else:
+                self.setup_model = mine
+
+        self.setup_model = setup_model_with_attention
+        afterwards.callback(put_back)
+        return _setup_train(self, *args, **kwargs)
+
+
+def prepare(trainer: BaseTrainer, model: nn.Module, layers: nn.Sequential, afterwards: contextlib.ExitStack) -> None:
+    """Lets `freeze` mean the base's layers while a training is set up, and says how attention starts.
+
+    The trainer's arguments are written into checkpoints: `afterwards` puts them back as they were asked for.
+
+    Raises:
+        AttentionError: The Triton kernels were asked for where they cannot run.
+    """
+    if choice.asked() == "triton" and trainer.device.type != "cuda":
+        raise AttentionError(
+            f"YOLO_ATTN_IMPL=triton trains on CUDA, and this is device={trainer.device}; set YOLO_ATTN_IMPL=eager"
+        )
+    asked = trainer.args.freeze
+    if asked and isinstance(asked, (int, list)):  # Ultralytics passes over anything else
+        trainer.args.freeze = translated(asked, layers)
+        afterwards.callback(setattr, trainer.args, "freeze", asked)
+    if not hasattr(model, "pt_path") and (rows := started_by_paper(layers)):  # nothing was loaded into it
+        LOGGER.info(f"yolo_attn: no pretrained weights: attention starts as in its paper in {rows_text(rows)}")
 
 
 def translated(freeze: int | list, layers: nn.Sequential, verbose: bool = True) -> list[str]:
