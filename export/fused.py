@@ -12,6 +12,7 @@ from yolo_attn.export.rewrites import (
     NoMatch,
     channel_pool,
     global_pool,
+    norm,
     pixel_count,
     reshape_target,
     spatial_gate,
@@ -27,21 +28,27 @@ RULES: dict[str, Callable[[ir.Node], None]] = {
     "global_pool": global_pool.rewrite,
     "spatial_gate": spatial_gate.rewrite,
     "trailing_axes": trailing_axes.rewrite,
+    "norm": norm.rewrite,
 }
-NOT_FOR_TENSORRT = ("channel_pool", "spatial_gate")
+# What is not done for a reader of the file. TensorRT takes maximum and mean over channels into the kernel of the
+# product before, where the poolings that are faster in ONNX Runtime would be kernels by themselves, and its gates stay.
+# MNN 3.6 crashes at those poolings, and takes ReduceL2 for another number.
+LEFT_OUT: dict[str, tuple[str, ...]] = {
+    "onnx": ("norm",),
+    "tensorrt": ("norm", "channel_pool", "spatial_gate"),
+    "mnn": ("channel_pool", "spatial_gate"),
+}
 
 
 def fuse(
-    model: onnx.ModelProto, layers: Iterable[str] | None = None, tensorrt: bool = False
+    model: onnx.ModelProto, layers: Iterable[str] | None = None, reader: str = "onnx"
 ) -> tuple[onnx.ModelProto, dict[str, int]]:
     """Rewrites the nodes of the attention layers; every other node stays as it is.
 
     Args:
         model: The exported model.
         layers: The module paths of its attention; those of its metadata if left out.
-        tensorrt: Leaves maximum and mean over channels as reductions: TensorRT takes both into the kernel of the
-            product before them, where the poolings that are faster in ONNX Runtime would be kernels by themselves.
-            Gates stay as they are, too.
+        reader: What reads the file: `onnx` for ONNX Runtime and whatever else reads ONNX, `tensorrt` or `mnn`.
 
     Returns:
         The new model, and how often each rule matched.
@@ -50,7 +57,7 @@ def fuse(
     graph = ir.from_proto(onnx.shape_inference.infer_shapes(model))
     matches = dict.fromkeys(RULES, 0)
     for name, rewrite in RULES.items():
-        if tensorrt and name in NOT_FOR_TENSORRT:
+        if name in LEFT_OUT[reader]:
             continue
         for node in list(graph.graph):
             if node.graph is not None and layer_of(node.name or "", layers):

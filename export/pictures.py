@@ -41,7 +41,9 @@ def photograph(like: torch.Tensor) -> torch.Tensor:
     import cv2
     from ultralytics.data.augment import LetterBox
 
-    picture = cv2.imread(str(ASSETS / "bus.jpg"), cv2.IMREAD_COLOR_RGB)
+    picture = cv2.imread(str(ASSETS / "bus.jpg"))
+    assert picture is not None
+    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
     height, width = like.shape[2:]
     rgb = torch.from_numpy(LetterBox((height, width), auto=False)(image=picture)).permute(2, 0, 1)
     channels = rgb.repeat(-(-like.shape[1] // 3), 1, 1)[: like.shape[1]]  # a multispectral model sees them again

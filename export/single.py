@@ -33,8 +33,8 @@ def exported(module: nn.Module, shape: tuple[int, ...], dynamic: bool, opset: in
     return onnxslim.slim(onnx.load_from_string(file.getvalue()))
 
 
-def rewritten(model: onnx.ModelProto, tensorrt: bool = False) -> tuple[onnx.ModelProto, dict[str, int]]:
+def rewritten(model: onnx.ModelProto, reader: str = "onnx") -> tuple[onnx.ModelProto, dict[str, int]]:
     """Returns an operator's graph fused, as it is within a network, and how often each rule matched."""
     for node in model.graph.node:
         node.name = f"/model.0{node.name}"
-    return fused.fuse(model, ["model.0"], tensorrt)
+    return fused.fuse(model, ["model.0"], reader)

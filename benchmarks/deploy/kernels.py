@@ -49,7 +49,7 @@ def count(module: nn.Module, dynamic: bool, ours: bool = True) -> int | str:
         return NONE
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "x.onnx"
-        onnx.save(rewritten(model, tensorrt=True)[0] if ours else model, written)
+        onnx.save(rewritten(model, reader="tensorrt")[0] if ours else model, written)
         try:
             return len(plan.kernels(rtx.build(written, (TARGET,), PROFILE if dynamic else None)))
         except AttentionError:

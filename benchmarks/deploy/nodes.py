@@ -28,14 +28,14 @@ today, exported as it is. Rendered by `python -m benchmarks.deploy.nodes`.
 """
 
 
-def count(name: str, pasted: bool, dynamic: bool, tensorrt: bool = False) -> int | str:
+def count(name: str, pasted: bool, dynamic: bool, reader: str = "onnx") -> int | str:
     """Returns how many nodes an operator has, or `fails` where torch cannot export it."""
     operator = make(name, {}, SHAPE[1])
     try:
         model = exported(paste(operator) if pasted else operator.deploy(), SHAPE, dynamic)
     except torch.onnx.errors.OnnxExporterError:
         return "fails"
-    return len((model if pasted else rewritten(model, tensorrt)[0]).graph.node)
+    return len((model if pasted else rewritten(model, reader)[0]).graph.node)
 
 
 def render() -> str:
@@ -43,7 +43,7 @@ def render() -> str:
     rows = []
     for name in registry.names():
         counts = [count(name, pasted, dynamic) for dynamic in (False, True) for pasted in (True, False)]
-        rows.append(f"| {' | '.join(map(str, [name, *counts, count(name, False, True, tensorrt=True)]))} |\n")
+        rows.append(f"| {' | '.join(map(str, [name, *counts, count(name, False, True, reader='tensorrt')]))} |\n")
     return HEAD + "".join(rows)
 
 

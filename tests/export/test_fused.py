@@ -20,6 +20,7 @@ from yolo_attn.export.rewrites import (
     NoMatch,
     channel_pool,
     global_pool,
+    norm,
     pixel_count,
     reshape_target,
     spatial_gate,
@@ -52,6 +53,16 @@ MATCHES = {
 def test_each_rule_matches_as_often_as_it_shall(name, dynamic):
     _, matches = rewritten(exported(make(name, {}).deploy(), SHAPE, dynamic))
     assert {rule: times for rule, times in matches.items() if times} == MATCHES[name, dynamic]
+
+
+@pytest.mark.parametrize("name", ["SRM", "GCT", "SimAM", "ShuffleAttention", "EncNet", "CBAM", "TripletAttention"])
+def test_what_mnn_takes_for_something_else_is_written_out_for_it(name):
+    model, matches = rewritten(exported(operator := make(name, {}).deploy(), SHAPE, False), reader="mnn")
+    assert matches["norm"] == (name not in ("CBAM", "TripletAttention"))
+    assert not {"ReduceL2", "MaxPool", "AveragePool"} & {node.op_type for node in model.graph.node}
+    x = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
+    (got,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x.numpy()})
+    assert error(got, operator(x).detach().numpy()) < 1e-5
 
 
 def test_the_table_of_nodes_is_rendered():
@@ -101,6 +112,7 @@ def last(model: onnx.ModelProto, operator: str) -> ir.Node:
         (strip_product.rewrite, Reduced(), (1, 8, 8, 8), 18, "Conv", "Conv is no product"),
         (global_pool.rewrite, Reduced(), (1, 32, 8, 8), 18, "ReduceMean", "is not over the map"),
         (pixel_count.rewrite, Counted(), (1, 4, 8, 8), 14, "Mul", "Shape gives a part from opset 15 on"),
+        (norm.rewrite, Counted(), (1, 4, 8, 8), 18, "Div", "Div is no root of a sum of squares"),
         (reshape_target.rewrite, Counted(), (1, 4, 8, 8), 18, "Div", "Div is no Reshape"),
         (spatial_gate.rewrite, Counted(), (1, 4, 8, 8), 18, "Div", "Div does not join two maps"),
         (spatial_gate.rewrite, Gated(), (1, 4, 8, 8), 18, "Add", "is taken into no convolution"),

@@ -40,7 +40,7 @@ SYMMETRIC = {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias
 def graph(name: str, dynamic: bool = False) -> onnx.ModelProto:
     """Returns an operator's deployed form as `yolo export` writes it."""
     model = exported(make(name, {}, CHANNELS).deploy(), (1, CHANNELS, SIZE, SIZE), dynamic)
-    return rewritten(model, tensorrt=True)[0]
+    return rewritten(model, reader="tensorrt")[0]
 
 
 def build(model: onnx.ModelProto, folder: Path, profile: rtx.Profile | None = None) -> list[plan.Kernel]:

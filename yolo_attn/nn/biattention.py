@@ -39,6 +39,8 @@ class BiAttention(Attention):
     def deploy_gates(self) -> list[nn.Module]:
         gate = self.bilinear_attention
         gate.reduce, gate.inner, gate.outer = fold_all(gate.reduce), fold_all(gate.inner), fold_all(gate.outer)
+        for name, index in gate.named_buffers(recurse=False):
+            gate.register_buffer(name, index)  # persistent: torch.export's programs hold no others
         return [gate]
 
 

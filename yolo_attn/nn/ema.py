@@ -48,7 +48,7 @@ class EMA(Attention):
 
     def cross_spatial_attention(self, x: torch.Tensor) -> torch.Tensor:
         """`(N, C, H, W)` → `(N, C, H, W)`, the same for all channels of a group."""
-        return cross_spatial(x, self.weights(), self.groups, self.training)
+        return cross_spatial(x, self.weights(), self.channels, self.groups, self.training)
 
     def weights(self) -> "Weights":
         """Returns what all groups share, written out for each of them."""
@@ -59,7 +59,7 @@ class EMA(Attention):
         return Weights._make([*weights[:-1], weights[-1].view(-1, 1, 1), ones])
 
     def deploy_gates(self) -> list[nn.Module]:
-        return [CrossSpatialGate(self.weights(), self.groups)]
+        return [CrossSpatialGate(self.weights(), self.channels, self.groups)]
 
 
 INFO = AttentionInfo(
@@ -89,17 +89,16 @@ class Weights(NamedTuple):
     ones: torch.Tensor
 
 
-def cross_spatial(x: torch.Tensor, weights: Weights, groups: int, training: bool) -> torch.Tensor:
+def cross_spatial(x: torch.Tensor, weights: Weights, channels: int, groups: int, training: bool) -> torch.Tensor:
     """Returns EMA's gate, `(N, C, H, W)`; no group is laid out by itself."""
     conv = nn.functional.conv2d
     rows, columns = (
         conv(mean(x, (axis,), training), weights.one, weights.one_bias, groups=groups).sigmoid() for axis in (3, 2)
     )
     gated = x * outer(rows, columns, training)
-    channels, width = weights.ones.shape[:2]
     normed = torch.group_norm(gated, channels, weights.scale, weights.shift).to(x.dtype)
     convolved = conv(x, weights.three, weights.three_bias, padding=1, groups=groups)
-    second = mean(convolved, (2, 3), training).reshape(-1, width).softmax(1).reshape(-1, channels, 1, 1)
+    second = mean(convolved, (2, 3), training).reshape(-1, channels // groups).softmax(1).reshape(-1, channels, 1, 1)
     weighed = convolved * weights.first.to(x.dtype) + normed * second
     return conv(weighed, weights.ones.to(weighed.dtype), groups=groups).sigmoid()
 
@@ -107,12 +106,17 @@ def cross_spatial(x: torch.Tensor, weights: Weights, groups: int, training: bool
 class CrossSpatialGate(nn.Module):
     """EMA for inference."""
 
-    def __init__(self, weights: Weights, groups: int):
+    def __init__(self, weights: Weights, channels: int, groups: int):
         super().__init__()
-        self.groups = groups
+        self.channels, self.groups = channels, groups
         for name, value in weights._asdict().items():
             self.register_buffer(name, value.detach())
 
+    def __setstate__(self, state: dict) -> None:
+        """Reads a pickle from before `channels`."""
+        super().__setstate__(state)
+        self.channels = state["_buffers"]["ones"].shape[0]
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         weights = Weights._make(getattr(self, name) for name in Weights._fields)
-        return cross_spatial(x, weights, self.groups, self.training)
+        return cross_spatial(x, weights, self.channels, self.groups, self.training)

@@ -110,18 +110,25 @@ class ShuffleChannels(nn.Module):
 
 
 class PickChannels(nn.Module):
-    """A fixed reordering of channels as one lookup: what `ShuffleChannels` becomes for export, without a transpose."""
+    """A fixed reordering of channels as one lookup: what `ShuffleChannels` becomes for export, without a transpose.
+
+    Traced for another format than ONNX it stays a shuffle, which ncnn has and a lookup not.
+    """
 
     index: torch.Tensor
+    groups = 0  # in a pickle from before
 
-    def __init__(self, index: torch.Tensor):
+    def __init__(self, index: torch.Tensor, groups: int):
         super().__init__()
         self.register_buffer("index", index)
+        self.groups = groups
 
     @classmethod
     def shuffled(cls, channels: int, groups: int) -> "PickChannels":
         """Returns the order that `ShuffleChannels(groups)` gives."""
-        return cls(torch.arange(channels).view(groups, -1).t().flatten())
+        return cls(torch.arange(channels).view(groups, -1).t().flatten(), groups)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.groups and torch.jit.is_tracing() and not torch.onnx.is_in_onnx_export():
+            return x.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
         return x.index_select(1, self.index)

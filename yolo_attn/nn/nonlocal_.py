@@ -88,19 +88,24 @@ class DeployedNonLocal(Deployed):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not torch.onnx.is_in_onnx_export():
-            return x + self.out(attend(x, self.theta, self.phi, self.g, scale=1.0))
+            return x + self.out(attend(x, self.theta, self.phi, self.g, scale=1.0, learns=False))
         pooled = nn.functional.max_pool2d(x, 2, ceil_mode=True)
         query, key, value = (y.flatten(2) for y in (self.theta(x), self.phi(pooled), self.g(pooled)))
         attended = (query.transpose(1, 2) @ key).softmax(2) @ value.transpose(1, 2)
         return x + self.out(attended.transpose(1, 2).reshape(x.shape[0], -1, x.shape[2], x.shape[3]))
 
 
-def attend(x: torch.Tensor, theta: nn.Module, phi: nn.Module, g: nn.Module, scale: float | None = None) -> torch.Tensor:
-    """Returns softmax(θᵀ φ · scale) g for each pixel, `(N, c, H, W)`; the scale is 1/√c if left out."""
+def attend(
+    x: torch.Tensor, theta: nn.Module, phi: nn.Module, g: nn.Module, scale: float | None = None, learns: bool = True
+) -> torch.Tensor:
+    """Returns softmax(θᵀ φ · scale) g for each pixel, `(N, c, H, W)`; the scale is 1/√c if left out.
+
+    What does not learn takes one way whether gradients are on or not: a traced graph is checked by a second trace.
+    """
     pooled = nn.functional.max_pool2d(x, 2, ceil_mode=True)
     query, key, value = (tokens(y) for y in (theta(x), phi(pooled), g(pooled)))
     fused = query.is_cuda and not torch.are_deterministic_algorithms_enabled()
-    if fused or not torch.is_grad_enabled():
+    if fused or not (learns and torch.is_grad_enabled()):
         attended = nn.functional.scaled_dot_product_attention(query, key, value, scale=scale)
     else:
         attended = written_out(query, key, value, scale)

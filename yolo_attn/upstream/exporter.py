@@ -66,7 +66,8 @@ def finish(exporter, file: Path) -> Path:
 
     # `format=rtx` marks the exporter whose ONNX file is a step to its engine (yolo_attn/export/command.py).
     tensorrt = exporter.args.format == "engine" or getattr(exporter, "for_tensorrt", False)
-    model, _ = fused.fuse(onnx.load(file), tensorrt=tensorrt)
+    reader = "tensorrt" if tensorrt else "mnn" if exporter.args.format == "mnn" else "onnx"
+    model, _ = fused.fuse(onnx.load(file), reader=reader)
     precision = releases.precision(exporter)
     to_half = precision == 16 and exporter.args.format == "onnx" and exporter.device.type == "cpu"
     model, call = checked(exporter, model, file.name, to_half)
