@@ -14,7 +14,7 @@ from tests.support.live_videos import frames_of
 from yolo_attn import cli
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, "q"])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, "q"])
 def test_it_ends_in_good_order(how, live_model, tmp_path):
     """Every file is closed and can be played; the exit status is 0 and the summary is printed."""
     terminal, keyboard = os.openpty()

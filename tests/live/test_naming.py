@@ -10,7 +10,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.live.naming import camera_name, given_name, is_pipeline, redacted
 from yolo_attn.live.record import JsonLines, Recorder, file_name
 from yolo_attn.live.results import Result
-from yolo_attn.live.sources import open_sources
+from yolo_attn.live.sources import Files, open_sources
 
 SECRET = "pa!ss#w@rd"
 URLS = [
@@ -81,7 +81,7 @@ def test_a_source_that_is_nothing_is_refused_without_its_password(tmp_path):
 def test_names_that_are_alike_as_files_have_videos_of_their_own(tmp_path):
     recorder, image = Recorder(tmp_path), np.zeros((32, 32, 3), np.uint8)
     for index, source in enumerate(["a/clip.mp4", "a-clip.mp4", "a clip.mp4"]):
-        recorder.write(result(index, source), image, 5, False)
+        recorder.write(result(index, source), image, Files(index, source, [], True, 1))
     recorder.close()
     assert sorted(f.name for f in tmp_path.glob("*.mp4")) == ["a-clip-2.mp4", "a-clip-3.mp4", "a-clip.mp4"]
 

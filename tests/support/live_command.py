@@ -11,7 +11,7 @@ from yolo_attn import cli
 def start(folder: Path, *arguments, **options) -> subprocess.Popen:
     """Starts `yolo-attn live` in `folder`."""
     command = [sys.executable, "-m", "yolo_attn.cli", "live", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
     )

@@ -112,5 +112,5 @@ class ExportedModel:
 def result_of(frame: Frame, names: dict[int, str], **found) -> Result:
     """Returns the `Result` of a frame."""
     return Result(
-        frame.image, frame.source, frame.index, frame.number, frame.time, frame.captured, names, **found
+        frame.image, frame.source, frame.index, frame.number, frame.time, frame.captured, frame.file, names, **found
     )  # fmt: skip

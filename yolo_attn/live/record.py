@@ -3,12 +3,14 @@
 Each raises an OSError when it cannot go on; the caller then closes it and runs without it.
 """
 
+import contextlib
 import errno
 import json
 import os
 import re
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -17,7 +19,18 @@ from yolo_attn.live.results import Result
 
 RESERVE = 8 << 20  # bytes that stay free for a video's index, which is written at its end
 LOOK_EVERY = 30  # frames between two looks at the room that is left
+WRITTEN = {".bmp", ".jpeg", ".jpg", ".jp2", ".png", ".tif", ".tiff", ".webp"}  # pictures that OpenCV writes
+PICTURES = WRITTEN | {".dng"}
 LONGEST_GAP = 2.0  # seconds of a camera's silence that a video shows as a still picture
+
+
+class Source(Protocol):
+    """What a recording asks of a source: does it send frames by itself, how many a second, and is it many files?"""
+
+    live: bool
+    several: bool
+    fps: float
+    stride: int
 
 
 class Video:
@@ -51,26 +64,58 @@ class Video:
 
 
 class Recorder:
-    """A video for each source; when a source changes its size, a new file begins.
+    """A video for each source, and for each video of a folder; pictures stay pictures, under their own names.
 
-    A camera's plays in real time: frames are repeated or left out. A file's holds each frame once.
+    When a source changes its size, a new file begins. A camera's plays in real time: frames are repeated or left out. A
+    file's holds each frame once. What fails of a source is closed and ends that source's recording alone.
     """
 
     def __init__(self, folder: Path):
         self.folder = folder
         self._videos: dict[int, Video] = {}
+        self._files: dict[int, str] = {}  # that each video was made from
         self._began: dict[int, float] = {}
         self._named: set[Path] = set()  # in this run, finished or not: two names may be alike as files' names
+        self._failed: set[int] = set()
 
-    def write(self, result: Result, image: np.ndarray, fps: float, live: bool) -> None:
-        """Adds a result's picture to the video of its source."""
+    def write(self, result: Result, image: np.ndarray, source: Source) -> None:
+        """Adds a result's picture to what is recorded of its source.
+
+        Raises:
+            OSError: It cannot be written. Later frames of this source are left out without a word.
+        """
+        if result.index in self._failed:
+            return
+        try:
+            if Path(result.file).suffix.lower() in PICTURES:
+                self._save(result, image)
+            else:
+                self._add(result, image, source)
+        except OSError:
+            self._failed.add(result.index)
+            with contextlib.suppress(OSError):
+                self.finish(result.index)
+            raise
+
+    def finish(self, index: int) -> None:
+        """Finishes the video of a source, if there is one; raises OSError where it is damaged."""
+        if video := self._videos.pop(index, None):
+            video.close()
+
+    def _save(self, result: Result, image: np.ndarray) -> None:
+        suffix = Path(result.file).suffix.lower()
+        file = self._name(Path(result.file).name, suffix if suffix in WRITTEN else ".jpg")
+        if room(self.folder) < RESERVE or not cv2.imwrite(str(file), image):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _add(self, result: Result, image: np.ndarray, source: Source) -> None:
         video = self._videos.get(result.index)
-        if video is None or video.size != image.shape[:2]:
-            if video is not None:
-                video.close()
-            video = self._videos[result.index] = Video(self._name(result.source), image.shape[:2], fps)
-            self._began[result.index] = result.captured
-        if not live:
+        if video is None or video.size != image.shape[:2] or self._files[result.index] != result.file:
+            self.finish(result.index)
+            name = self._name(Path(result.file).name if source.several else result.source, ".mp4")
+            video = self._videos[result.index] = Video(name, image.shape[:2], source.fps / source.stride)
+            self._files[result.index], self._began[result.index] = result.file, result.captured
+        if not source.live:
             video.write(image)
             return
         due = (result.captured - self._began[result.index]) * video.fps - video.frames
@@ -82,19 +127,20 @@ class Recorder:
 
     def close(self) -> None:
         """Finishes all videos."""
-        videos, self._videos = self._videos, {}
         errors = []
-        for video in videos.values():
+        for index in list(self._videos):
             try:
-                video.close()
+                self.finish(index)
             except OSError as error:
                 errors.append(error)
         if errors:
             raise errors[0]
 
-    def _name(self, source: str) -> Path:
+    def _name(self, source: str, suffix: str) -> Path:
         stem, count = file_name(source), 1
-        while (file := self.folder / f"{stem}{f'-{count}' if count > 1 else ''}.mp4").exists() or file in self._named:
+        while (
+            file := self.folder / f"{stem}{f'-{count}' if count > 1 else ''}{suffix}"
+        ).exists() or file in self._named:
             count += 1
         self._named.add(file)
         return file
@@ -111,6 +157,7 @@ class JsonLines:
     def write(self, result: Result) -> None:
         """Adds a result's line."""
         values = {"time": round(result.time, 4), "index": result.index, "source": result.source}
+        values |= {"file": result.file} if result.file else {}
         values |= {"frame": result.number, "lag_ms": round(result.lag * 1000, 2), "detections": result.summary()}
         line, end = (json.dumps(values, ensure_ascii=False) + "\n").encode(), self._stream.tell()
         written = self._stream.write(line) or 0
@@ -131,10 +178,14 @@ def file_name(source: str) -> str:
 
 def room(file: Path) -> int:
     """Returns how many bytes `file` may still grow: the disk's free space, and the largest file that is allowed."""
-    free = shutil.disk_usage(file.parent).free
+    free = shutil.disk_usage(file if file.is_dir() else file.parent).free
     try:
         import resource
     except ImportError:  # Windows
         return free
     largest = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    return free if largest == resource.RLIM_INFINITY else min(free, largest - file.stat().st_size)
+    return (
+        free
+        if largest == resource.RLIM_INFINITY
+        else min(free, largest - (0 if file.is_dir() else file.stat().st_size))
+    )

@@ -17,6 +17,7 @@ class Frame:
         number: Counts the frames of the source from 1, those that were skipped too.
         captured: When it arrived, on the monotonic clock, in seconds.
         time: When it arrived, as seconds since 1970.
+        file: The picture or video that it is from; empty for a camera's.
     """
 
     image: np.ndarray
@@ -25,6 +26,7 @@ class Frame:
     number: int
     captured: float
     time: float
+    file: str = ""
 
 
 def empty(*shape: int, dtype=np.float32):
@@ -43,6 +45,7 @@ class Result:
         number: The frame's number in its source, from 1.
         time: When the frame was captured, as seconds since 1970.
         captured: The same on the monotonic clock.
+        file: The picture or video that the frame is from; empty for a camera's.
         names: Class names by class number.
         lag: Seconds from capture to output.
         xyxy: (N, 4) float32 boxes, best score first.
@@ -60,6 +63,7 @@ class Result:
     number: int = 0
     time: float = 0.0
     captured: float = 0.0
+    file: str = ""
     names: dict[int, str] = field(default_factory=dict)
     lag: float = 0.0
     xyxy: np.ndarray = empty(0, 4)
@@ -104,13 +108,30 @@ class Result:
         said: dict = {"name": self.name(self.class_id[i]), "class": int(self.class_id[i])}
         said |= {"confidence": round(float(self.confidence[i]), 5), "box": box}
         if self.mask is not None:
-            contours = cv2.findContours(self.mask[i].view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
-            outline = max(contours, key=len).reshape(-1, 2)
-            said["segments"] = {"x": outline[:, 0].tolist(), "y": outline[:, 1].tolist()}
+            x, y = outline(self.mask[i]).T.tolist()
+            said["segments"] = {"x": x, "y": y}
         if self.keypoints is not None:
             columns = self.keypoints[i].T.round(2).tolist()
             said["keypoints"] = dict(zip(("x", "y", "visible"), columns, strict=False))
         return said
+
+
+def outline(mask: np.ndarray) -> np.ndarray:
+    """Returns one outline (M, 2), x and y, of a mask (H, W): from each further part a line leads there and back.
+
+    Empty where the mask is. As in Ultralytics' lines of JSON, no part is left out; what it encloses is the mask.
+    """
+    parts = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+    whole: np.ndarray = np.zeros((0, 2), np.int32)
+    for part in sorted((part.reshape(-1, 2) for part in parts), key=cv2.contourArea, reverse=True):
+        if not len(whole):
+            whole = part
+            continue
+        distance = np.square(whole[:, None].astype(np.int64) - part[None]).sum(2)
+        here, there = np.unravel_index(distance.argmin(), distance.shape)
+        around = np.roll(part, -there, axis=0)
+        whole = np.concatenate([whole[: here + 1], around, around[:1], whole[here:]])
+    return whole
 
 
 def corners(xywhr: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 Drawing and output run in the main thread, beside the pipeline's stages: a window wants it so.
 """
 
+import functools
 import signal
 import sys
 import threading
@@ -46,16 +47,14 @@ class Runner:
         self.pipeline, self.sources, self.outputs = pipeline, pipeline.sources, outputs
         self.stats = Stats(len(self.sources))
         self.page = outputs.page
-        self._files: dict[str, Recorder | JsonLines] = {}
-        if outputs.save:
-            self._files["recording"] = Recorder(self._folder())
-        if outputs.save_json:
-            self._files["lines of detections"] = JsonLines(self._folder() / "detections.jsonl")
+        self._recorder = Recorder(self._folder()) if outputs.save else None
+        self._lines = JsonLines(self._folder() / "detections.jsonl") if outputs.save_json else None
         self._pictures: dict[int, np.ndarray] = {}
         self._results: dict[int, Result] = {}
         self.status = Status(pipeline, self.stats, self._results)
         self._looks = outputs.show or outputs.save or outputs.page is not None
         self._snapshots, self._said = 0, ""
+        self._lost: list[str] = []  # of what was asked for
         self._terminal = sys.stdout.isatty()
         self._told = self._logged = self.status.began
 
@@ -88,7 +87,10 @@ class Runner:
         print(self.status.summary())
         if self.outputs.folder.exists():
             print(f"Results saved to {self.outputs.folder}")
-        return 0
+        self._lost += [f"{source.label}: {source.error}" for source in self.sources if source.error and not source.live]
+        if self._lost:
+            print(f"ERROR ❌️ not all that was asked for is there: {'; '.join(self._lost)}", file=sys.stderr)
+        return 1 if self._lost else 0
 
     def command(self, name: str) -> None:
         """Does what a key or a button says: `pause`, `resume`, `snapshot` or `quit`. Any thread may call it."""
@@ -100,18 +102,25 @@ class Runner:
             self.pipeline.stop()
 
     def _put_out(self, result: Result) -> None:
-        source, stats = self.sources[result.index], self.stats
+        stats = self.stats
         if self._looks:
             image = annotate(result)
             speed = f"{stats.rates[result.index].fps:.1f} fps  {stats.recent_lag * 1000:.0f} ms"
             text(image, speed, (0, 0), (50, 50, 50))
             self._pictures[result.index] = image
             self._show(result.index, image)
-            self._attempt("recording", lambda to: to.write(result, image, source.fps / source.stride, source.live))
+            if recorder := self._recorder:
+                source = self.sources[result.index]
+                self._attempt(f"the recording of {source.label}", lambda: recorder.write(result, image, source))
         self._results[result.index] = result
         now = time.monotonic()
         result.lag = now - result.captured
-        self._attempt("lines of detections", lambda to: to.write(result))
+        if lines := self._lines:
+            self._lines = (
+                lines if self._attempt("lines of detections", functools.partial(lines.write, result)) else None
+            )
+            if self._lines is None:
+                lines.close()
         stats.add(result, now)
         if self._snapshots:
             self._snapshot()
@@ -122,25 +131,28 @@ class Runner:
         if self.outputs.show:
             cv2.imshow(TITLE if len(self.sources) == 1 else self.sources[index].label, image)
 
-    def _attempt(self, name: str, write: Callable[[Any], None]) -> None:
-        """Writes to an output, where there is one; one that fails is said once, closed, and done without."""
-        if name not in self._files:
-            return
+    def _attempt(self, what: str, write: Callable[[], None]) -> bool:
+        """Writes, and tells whether it could be done; if not, it is said, and the exit status will be 1."""
         try:
-            write(self._files[name])
+            write()
         except OSError as error:
-            self._say(f"ERROR ❌️ {name} ended: {error.strerror} ({self.outputs.folder}); inference goes on")
-            self._finish(self._files.pop(name))
+            self._lost.append(f"{what} ended: {error.strerror}")
+            self._say(f"ERROR ❌️ {what} ended: {error.strerror} ({self.outputs.folder}); inference goes on")
+            return False
+        return True
 
-    def _finish(self, output: Recorder | JsonLines) -> None:
-        try:
-            output.close()
-        except OSError as error:
-            self._say(f"ERROR ❌️ {error.strerror}")
+    def _finish_ended(self, recorder: Recorder) -> None:
+        """Finishes the recordings of sources that have ended, of which all is through: no film waits for the others."""
+        for source in self.sources:
+            through = self.stats.of[source.index] + source.dropped >= source.delivered
+            if source.state == "ended" and through:
+                self._attempt(f"the recording of {source.label}", functools.partial(recorder.finish, source.index))
 
     def _close(self) -> None:
-        for output in self._files.values():
-            self._finish(output)
+        if self._recorder:
+            self._attempt("a recording", self._recorder.close)
+        if self._lines:
+            self._lines.close()
         if self.page is not None:
             self.page.close()
         if self.outputs.show:
@@ -175,10 +187,11 @@ class Runner:
         return chr(key & 0xFF) if key >= 0 else ""
 
     def _catch_signals(self) -> dict:
-        """Lets SIGINT and SIGTERM end the run in good order; a second one does what it did before."""
+        """Lets Ctrl-C, SIGTERM and a closed terminal end the run in good order; a second does what it did before."""
         if threading.current_thread() is not threading.main_thread():
             return {}
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        before = {number: signal.getsignal(number) for number in numbers}
 
         def stop(number, stack):
             signal.signal(number, before[number])
@@ -193,6 +206,8 @@ class Runner:
         if self._snapshots:
             self._snapshot()  # while paused
         self.status.remember()
+        if self._recorder:
+            self._finish_ended(self._recorder)
         for source in self.sources:
             if source.state in ("connecting", "stalled", "reconnecting"):
                 self._show(source.index, silent(self._pictures.get(source.index), f"{source.label}: {source.state}"))

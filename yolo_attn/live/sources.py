@@ -17,10 +17,12 @@ import numpy as np
 from yolo_attn.errors import AttentionError
 from yolo_attn.live.mailbox import Mailbox
 from yolo_attn.live.naming import SCHEME, camera_name, given_name, is_pipeline, redacted, told_apart
+from yolo_attn.live.record import PICTURES
 from yolo_attn.live.results import Frame
 
-IMAGES = {".bmp", ".dng", ".jpeg", ".jpg", ".jp2", ".png", ".tif", ".tiff", ".webp"}
+IMAGES = PICTURES
 VIDEOS = {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
+COUNTED = {".avi", ".m4v", ".mov", ".mp4"}  # which say how many frames they hold; of the others OpenCV guesses it
 SILENCE = 1.0  # seconds without a frame after which a camera counts as stalled, and a read is given up
 OPEN_SECONDS = 5.0  # how long opening may take: an RTSP camera sends its first key frame late
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds between two attempts, doubled after each
@@ -37,16 +39,19 @@ class Source(threading.Thread):
         frames: How many were read.
         dropped: How many gave way to newer ones before the model took them.
         reconnects: How often it was opened again.
-        error: Why it is not running, for a person.
+        delivered: How many of them went to the model, or gave way.
+        error: Why it is not running, or what of it was lost, for a person.
     """
 
     live = False
+    several = False  # files, each with a name of its own
 
     def __init__(self, index: int, name: str, keeps_all: bool, stride: int):
         super().__init__(daemon=True)
         self.label = name
         self.index, self.keeps_all, self.stride = index, keeps_all, stride
-        self.fps, self.frames, self.dropped, self.reconnects = 30.0, 0, 0, 0
+        self.fps, self.frames, self.dropped, self.reconnects, self.delivered = 30.0, 0, 0, 0, 0
+        self.file = ""  # that is read now
         self.error = ""
         self._state, self._last = "connecting", 0.0
         self._stop_event = threading.Event()
@@ -97,7 +102,8 @@ class Source(threading.Thread):
         if self.live:
             self.error = ""
         now = time.time() - (time.monotonic() - captured)
-        frame = Frame(image, self.index, self.label, self.frames, captured, now)
+        frame = Frame(image, self.index, self.label, self.frames, captured, now, self.file)
+        self.delivered += 1
         displaced = self._mailbox.put(self.index, frame)
         if displaced is not None and displaced is not frame:
             self.dropped += 1
@@ -174,26 +180,31 @@ class Files(Source):
 
     def __init__(self, index: int, name: str, paths: list[Path], keeps_all: bool, stride: int):
         super().__init__(index, name, keeps_all, stride)
-        self.paths = paths
+        self.paths, self.several = paths, len(paths) > 1
 
     def read_all(self) -> None:
+        lost = []
         for path in self.paths:
             if self._stop_event.is_set():
                 return
-            if path.suffix.lower() in IMAGES:
-                image = cv2.imread(str(path))
-                self.frames += 1
-                if image is not None:
-                    self.deliver(image, time.monotonic())
-            else:
-                image = self._play(path)
-            if image is None:
-                self.error = f"'{path}' cannot be read"
+            self.file = str(path)
+            if fault := self._show(path) if path.suffix.lower() in IMAGES else self._play(path):
+                lost.append(f"'{path}' {fault}")
+                self.error = lost[0] + (f", and {len(lost) - 1} files more" if lost[1:] else "")
 
-    def _play(self, path: Path) -> np.ndarray | None:
-        """Reads a video; returns its last frame."""
-        capture, image = cv2.VideoCapture(str(path)), None
-        rate = capture.get(cv2.CAP_PROP_FPS)
+    def _show(self, path: Path) -> str:
+        """Delivers a picture; returns what is wrong with it."""
+        image = cv2.imread(str(path))
+        self.frames += 1
+        if image is None:
+            return "cannot be read"
+        self.deliver(image, time.monotonic())
+        return ""
+
+    def _play(self, path: Path) -> str:
+        """Delivers a video; returns what is wrong with it."""
+        capture = cv2.VideoCapture(str(path))
+        rate, said = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.fps = rate if 1 <= rate <= 1000 else 30.0
         began, count = time.monotonic(), 0
         while not self._stop_event.is_set() and capture.grab():
@@ -205,10 +216,13 @@ class Files(Source):
                 captured = time.monotonic()
                 good, frame = capture.retrieve()
                 if good:
-                    image = frame
                     self.deliver(frame, captured)
         capture.release()
-        return image
+        if not count:
+            return "cannot be read"
+        counted = path.suffix.lower() in COUNTED and not self._stop_event.is_set()
+        missing = counted and said - count > max(2, said // 100)  # an edit list leaves a few out
+        return f"is damaged: {count} of {said} frames could be read" if missing else ""
 
 
 def open_sources(source, keeps_all: bool | None, stride: int) -> list[Source]:

@@ -60,13 +60,14 @@ class Stats:
         self.rate, self.rates = Rate(), [Rate() for _ in range(sources)]
         self.lag = Lag()
         self.recent: deque[float] = deque(maxlen=30)
-        self.frames = 0
+        self.frames, self.of = 0, [0] * sources
         self.seen: dict[int, int] = {}
         self.first = self.last = 0.0
 
     def add(self, result, now: float) -> None:
         """Counts a result that was put out at `now`."""
         self.frames += 1
+        self.of[result.index] += 1
         self.first = self.first or now
         self.last = now
         self.rate.add(now)
