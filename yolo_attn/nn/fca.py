@@ -66,15 +66,13 @@ class FcaNet(Attention):
 
     def channel_attention(self, x: torch.Tensor) -> torch.Tensor:
         """`(N, C, H, W)` → `(N, C, 1, 1)`."""
-        rows, columns = (average_matrix(length, self.size, x) for length in x.shape[2:])
-        return wide(self.excite, rows @ (x @ columns.t()))
+        return wide(self.excite, x)
 
-    def excite(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Returns the gate from the map as S × S averages, `(N, C, S, S)`."""
+    def excite(self, x: torch.Tensor) -> torch.Tensor:
+        """Returns the gate; a coefficient may be seven times the largest number of the map."""
         # Made anew in each call, so that it is exact in float64 and float32 alike: C × S cosines.
-        table = cosines(self.frequency, self.size, at_least_float32(pooled)).to(pooled.dtype)
-        coefficients = table[0].unsqueeze(1) @ (pooled @ table[1].unsqueeze(2))
-        return self.mlp(coefficients).sigmoid()
+        table = cosines(self.frequency, self.size, at_least_float32(x)).to(x.dtype)
+        return self.mlp(transform(x, table)).sigmoid()
 
     def deploy_gates(self) -> list[nn.Module]:
         table = cosines(self.frequency, self.size, next(self.mlp.parameters()).dtype)
