@@ -84,7 +84,7 @@ def test_a_camera_fails_in_every_way_and_comes_back(live_model):
         camera.stalled = False
         back()
         camera.vanish()
-        wait_for(lambda: source.state == "reconnecting" and source.error == "cannot be opened")
+        wait_for(lambda: source.state == "reconnecting" and source.error == "is not there: connection refused")
         camera.start()
         back()
         assert source.state == "running" and not source.error

@@ -27,6 +27,7 @@ def live(
     vid_stride: int = 1,
     stream_buffer: bool | None = None,
     threads: int = 0,
+    timeout: float | None = None,
 ) -> Iterator:
     """Yields a `Result` (`yolo_attn.live.results`) for each frame of a camera, a stream or files.
 
@@ -45,12 +46,13 @@ def live(
         vid_stride: Every which frame is taken.
         stream_buffer: True keeps every frame, False only the newest; without it files keep all and cameras do not.
         threads: CPU threads of the network; 0 lets ONNX Runtime choose.
+        timeout: Seconds of silence after which a camera is opened again; by its own pace without it.
 
     Raises:
         AttentionError: The model or a source cannot be used; the message says what to do.
     """
     options = LiveOptions(
-        str(model), source, imgsz, conf, iou, max_det, classes, str(device), vid_stride, stream_buffer, threads
+        str(model), source, imgsz, conf, iou, max_det, classes, str(device), vid_stride, stream_buffer, threads, timeout
     )
     return (result for result in open_pipeline(options).results() if result is not None)
 
@@ -71,7 +73,7 @@ def open_pipeline(options: LiveOptions):
 
     classes = None if options.classes is None else tuple(options.classes)
     limits = Thresholds(options.conf, options.iou, options.max_det, classes)
-    opened = sources.open_sources(options.source, options.stream_buffer, options.vid_stride)
+    opened = sources.open_sources(options.source, options.stream_buffer, options.vid_stride, options.timeout)
     return Pipeline(load(options.model, options.imgsz, options.device, options.threads, limits), opened)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from yolo_attn.archive import check_whole
 from yolo_attn.errors import AttentionError
 from yolo_attn.live.heads import Thresholds
 from yolo_attn.live.letterbox import Geometry
@@ -23,6 +24,7 @@ class CheckpointModel:
                 f"'{file}' needs Ultralytics, which is not installed: pip install ultralytics, or export the model on "
                 "another machine with yolo export format=onnx"
             ) from None
+        check_whole(file)
         self._model: Any = YOLO(file)
         self._options: dict[str, Any] = {
             "conf": limits.conf,

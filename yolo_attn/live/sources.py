@@ -5,11 +5,12 @@ A source is a thread. Its `state` is one of `connecting`, `running`, `stalled` (
 """
 
 import glob
-import os
 import re
 import threading
 import time
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -17,17 +18,18 @@ import numpy as np
 from yolo_attn.errors import AttentionError
 from yolo_attn.live.mailbox import Mailbox
 from yolo_attn.live.naming import SCHEME, camera_name, given_name, is_pipeline, redacted, told_apart
+from yolo_attn.live.pace import Pace
 from yolo_attn.live.record import PICTURES
+from yolo_attn.live.refusals import CANNOT, LONGEST_PAUSE, refusal
 from yolo_attn.live.results import Frame
 
 IMAGES = PICTURES
 VIDEOS = {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
+FILMS = VIDEOS - {".ts"}  # which end, over HTTP too
 COUNTED = {".avi", ".m4v", ".mov", ".mp4"}  # which say how many frames they hold; of the others OpenCV guesses it
-SILENCE = 1.0  # seconds without a frame after which a camera counts as stalled, and a read is given up
 OPEN_SECONDS = 5.0  # how long opening may take: an RTSP camera sends its first key frame late
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds between two attempts, doubled after each
-
-os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(int(SILENCE)))  # webcams on Linux; OpenCV waits 10 s
+FIRST_PAUSE = 0.1  # seconds between two attempts, doubled after each
+SEGMENTED = {".m3u8", ".mpd"}  # playlists of segments
 
 
 class Source(threading.Thread):
@@ -68,8 +70,11 @@ class Source(threading.Thread):
     @property
     def state(self) -> str:
         """What the source does now."""
-        silent = time.monotonic() - self._last > SILENCE
-        return "stalled" if self.live and self._state == "running" and silent else self._state
+        return "stalled" if self._state == "running" and self.is_silent() else self._state
+
+    def is_silent(self) -> bool:
+        """Tells whether a camera has sent nothing for longer than it usually does."""
+        return False
 
     def start_into(self, mailbox: Mailbox[Frame]) -> None:
         """Starts reading into `mailbox`."""
@@ -114,34 +119,44 @@ class Camera(Source):
 
     live = True
 
-    def __init__(self, index: int, where: int | str, keeps_all: bool, stride: int):
+    def __init__(self, index: int, where: int | str, keeps_all: bool, stride: int, timeout: float | None = None):
         super().__init__(index, camera_name(where), keeps_all, stride)
         self.where, self._jpegs = where, False
+        self._pace = Pace(timeout, segmented=suffix_of(str(where)) in SEGMENTED)
+
+    def is_silent(self) -> bool:
+        return time.monotonic() - self._last > self._pace.limit
 
     def read_all(self) -> None:
-        pause = FIRST_PAUSE
+        pause, longest = FIRST_PAUSE, LONGEST_PAUSE
         while not self._stop_event.is_set():
             capture = self._open()
             try:
                 if capture.isOpened():
                     rate = capture.get(cv2.CAP_PROP_FPS)
                     self.fps = rate if 1 <= rate <= 240 else 30.0  # MJPEG streams say 25, some cameras nonsense
-                    if self._read(capture):
+                    whole = capture.get(
+                        cv2.CAP_PROP_FRAME_COUNT
+                    )  # of a film or a playlist that ends; a camera has none
+                    count = self._read(capture)
+                    if 0 < 0.9 * whole <= count:
+                        return
+                    if count:
                         pause = FIRST_PAUSE
-                    self.error = "" if self._stop_event.is_set() else "stopped sending"
-                else:
-                    self.error = "cannot be opened"
+                    self.error, longest = "" if self._stop_event.is_set() else "stopped sending", LONGEST_PAUSE
+                elif not self._stop_event.is_set():
+                    self.error, longest = refusal(self.where) if isinstance(self.where, str) else CANNOT
             finally:
                 capture.release()
             if not self._stop_event.is_set():
                 self._state = "reconnecting"
                 self.reconnects += 1
                 self._stop_event.wait(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = min(max(2 * pause, longest / 10), longest)
 
     def _open(self) -> cv2.VideoCapture:
         waits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_SECONDS * 1000)]
-        waits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(SILENCE * 1000)]
+        waits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(self._pace.limit * 1000)]
         self._jpegs = False
         if isinstance(self.where, int):
             capture = cv2.VideoCapture(self.where)
@@ -162,6 +177,7 @@ class Camera(Source):
         count = 0
         while not self._stop_event.is_set() and capture.grab():
             captured = time.monotonic()
+            self._pace.frame(captured)
             self.frames += 1
             count += 1
             if self.frames % self.stride == 0:
@@ -169,6 +185,7 @@ class Camera(Source):
                 image = cv2.imdecode(data, cv2.IMREAD_COLOR) if good and self._jpegs else data
                 if good and image is not None:
                     self.deliver(image, captured)
+        self._pace.ended(time.monotonic())
         return count
 
 
@@ -178,7 +195,7 @@ class Files(Source):
     Where not every frame is kept, a video plays at its own speed, as a camera would send it.
     """
 
-    def __init__(self, index: int, name: str, paths: list[Path], keeps_all: bool, stride: int):
+    def __init__(self, index: int, name: str, paths: Sequence[Path | str], keeps_all: bool, stride: int):
         super().__init__(index, name, keeps_all, stride)
         self.paths, self.several = paths, len(paths) > 1
 
@@ -187,12 +204,12 @@ class Files(Source):
         for path in self.paths:
             if self._stop_event.is_set():
                 return
-            self.file = str(path)
-            if fault := self._show(path) if path.suffix.lower() in IMAGES else self._play(path):
-                lost.append(f"'{path}' {fault}")
+            self.file = redacted(str(path))
+            if fault := self._show(path) if suffix_of(str(path)) in IMAGES else self._play(path):
+                lost.append(f"'{self.file}' {fault}")
                 self.error = lost[0] + (f", and {len(lost) - 1} files more" if lost[1:] else "")
 
-    def _show(self, path: Path) -> str:
+    def _show(self, path: Path | str) -> str:
         """Delivers a picture; returns what is wrong with it."""
         image = cv2.imread(str(path))
         self.frames += 1
@@ -201,7 +218,7 @@ class Files(Source):
         self.deliver(image, time.monotonic())
         return ""
 
-    def _play(self, path: Path) -> str:
+    def _play(self, path: Path | str) -> str:
         """Delivers a video; returns what is wrong with it."""
         capture = cv2.VideoCapture(str(path))
         rate, said = capture.get(cv2.CAP_PROP_FPS), int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -220,12 +237,12 @@ class Files(Source):
         capture.release()
         if not count:
             return "cannot be read"
-        counted = path.suffix.lower() in COUNTED and not self._stop_event.is_set()
+        counted = suffix_of(str(path)) in COUNTED and not self._stop_event.is_set()
         missing = counted and said - count > max(2, said // 100)  # an edit list leaves a few out
         return f"is damaged: {count} of {said} frames could be read" if missing else ""
 
 
-def open_sources(source, keeps_all: bool | None, stride: int) -> list[Source]:
+def open_sources(source, keeps_all: bool | None, stride: int, timeout: float | None = None) -> list[Source]:
     """Returns the sources that `source` names, not started yet.
 
     Args:
@@ -234,6 +251,7 @@ def open_sources(source, keeps_all: bool | None, stride: int) -> list[Source]:
             with a name of its own or without, `door@rtsp://camera/live`.
         keeps_all: Whether every frame counts; without it, for files alone.
         stride: Every which frame is taken.
+        timeout: Seconds of silence after which a camera is opened again; without it, by its own pace.
 
     Raises:
         AttentionError: Something that is named does not exist, or OpenCV cannot open its kind.
@@ -242,7 +260,7 @@ def open_sources(source, keeps_all: bool | None, stride: int) -> list[Source]:
     if not texts:
         raise AttentionError("there is no source: write source=0 for the first camera, or a URL or a file")
     given, wheres = zip(*(given_name(str(text)) for text in texts), strict=True)
-    sources = [_open(index, where, keeps_all, stride) for index, where in enumerate(wheres)]
+    sources = [_open(index, where, keeps_all, stride, timeout) for index, where in enumerate(wheres)]
     names = [name or one.label for name, one in zip(given, sources, strict=True)]
     paths = [
         None if name or isinstance(one, Camera) else Path(where)
@@ -257,7 +275,8 @@ def _split(text: str) -> list[str]:
     if text.endswith(".streams"):
         if not Path(text).is_file():
             raise AttentionError(f"there is no file '{text}'; it holds one source a line")
-        return Path(text).read_text(encoding="utf-8-sig").split()
+        lines = [line.strip() for line in Path(text).read_text(encoding="utf-8-sig").splitlines()]
+        return [line for line in lines if line and not line.startswith("#")]
     parts = [part.strip() for part in text.split(",") if part.strip()]
     return parts if len(parts) > 1 and all(_is_one(part) for part in parts) else [text]
 
@@ -267,18 +286,28 @@ def _is_one(text: str) -> bool:
     return (text.isdecimal() and len(text) < 3) or "://" in text or Path(text).exists()  # ?size=640,480 is one URL
 
 
-def _open(index: int, text: str, keeps_all: bool | None, stride: int) -> Source:
+def suffix_of(where: str) -> str:
+    """Returns the suffix of a file's name, of a URL that of its path: `.mp4`."""
+    try:
+        return PurePosixPath(urlsplit(where).path if SCHEME.match(where) else where).suffix.lower()
+    except ValueError:  # brackets that are none of an address
+        return ""
+
+
+def _open(index: int, text: str, keeps_all: bool | None, stride: int, timeout: float | None) -> Source:
     if text.isdecimal():
-        return Camera(index, int(text), bool(keeps_all), stride)
+        return Camera(index, int(text), bool(keeps_all), stride, timeout)
     if is_pipeline(text):
         if not re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()):
             raise AttentionError(
                 f"'{redacted(text)}' is a GStreamer pipeline, and this OpenCV has no GStreamer: use your system's (apt "
                 "install python3-opencv)"
             )
-        return Camera(index, text, bool(keeps_all), stride)
+        return Camera(index, text, bool(keeps_all), stride, timeout)
     if SCHEME.match(text):
-        return Camera(index, text, bool(keeps_all), stride)
+        if re.match("https?:", text, re.IGNORECASE) and suffix_of(text) in FILMS:
+            return Files(index, camera_name(text), [text], keeps_all is not False, stride)
+        return Camera(index, text, bool(keeps_all), stride, timeout)
     path = Path(text)
     if path.is_dir():
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES | VIDEOS)

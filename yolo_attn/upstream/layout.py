@@ -9,6 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from ultralytics.nn import tasks
 
+from yolo_attn.archive import check_whole
 from yolo_attn.errors import AttentionError, brief
 from yolo_attn.surgery.check import file, prepared
 from yolo_attn.surgery.forms import copied
@@ -36,6 +37,8 @@ def load(model: str | Path | dict) -> dict:
         raise AttentionError(f"'{model}' is no model whose rows can be read; give {wanted}")
     try:
         if Path(model).suffix == ".pt":
+            if Path(model).is_file():
+                check_whole(model)
             return prepared(tasks.load_checkpoint(model)[0].yaml)[0]
         return prepared(tasks.yaml_model_load(model))[0]
     except FileNotFoundError as error:
