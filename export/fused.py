@@ -31,12 +31,12 @@ RULES: dict[str, Callable[[ir.Node], None]] = {
     "norm": norm.rewrite,
 }
 # What is not done for a reader of the file. TensorRT takes maximum and mean over channels into the kernel of the
-# product before, where the poolings that are faster in ONNX Runtime would be kernels by themselves, and its gates stay.
-# MNN 3.6 crashes at those poolings, and takes ReduceL2 for another number.
+# product before; poolings, faster in ONNX Runtime, would be kernels of their own, and its gates stay as they are.
+# Converters get plain nodes: MNN crashes at the poolings and takes ReduceL2 for another number, onnx2tf fails.
 LEFT_OUT: dict[str, tuple[str, ...]] = {
     "onnx": ("norm",),
     "tensorrt": ("norm", "channel_pool", "spatial_gate"),
-    "mnn": ("channel_pool", "spatial_gate"),
+    "converter": ("channel_pool", "spatial_gate"),
 }
 
 
@@ -48,7 +48,8 @@ def fuse(
     Args:
         model: The exported model.
         layers: The module paths of its attention; those of its metadata if left out.
-        reader: What reads the file: `onnx` for ONNX Runtime and whatever else reads ONNX, `tensorrt` or `mnn`.
+        reader: What reads the file: `onnx` for ONNX Runtime and whatever else runs ONNX, `tensorrt`, or `converter` for
+            what makes a file of another format of it.
 
     Returns:
         The new model, and how often each rule matched.

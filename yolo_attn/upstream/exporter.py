@@ -66,7 +66,7 @@ def finish(exporter, file: Path) -> Path:
 
     # `format=rtx` marks the exporter whose ONNX file is a step to its engine (yolo_attn/export/command.py).
     tensorrt = exporter.args.format == "engine" or getattr(exporter, "for_tensorrt", False)
-    reader = "tensorrt" if tensorrt else "mnn" if exporter.args.format == "mnn" else "onnx"
+    reader = "tensorrt" if tensorrt else "onnx" if exporter.args.format == "onnx" else "converter"
     model, _ = fused.fuse(onnx.load(file), reader=reader)
     precision = releases.precision(exporter)
     to_half = precision == 16 and exporter.args.format == "onnx" and exporter.device.type == "cpu"
