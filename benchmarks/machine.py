@@ -1,6 +1,7 @@
 """What stands on every row of a committed result: where and with what it was measured."""
 
 import csv
+import io
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +24,14 @@ def write_rows(file: Path, rows: list[dict], where: dict) -> Path:
         writer.writeheader()
         writer.writerows(row | where for row in rows)
     return file
+
+
+def update_rows(file: Path, rows: list[dict], where: dict) -> Path:
+    """Writes `rows` as `write_rows` does, each in the place of the row with the same first column, or behind all."""
+    name = next(iter(rows[0]))
+    with file.open(encoding="utf-8") if file.exists() else io.StringIO() as stream:
+        found = {row[name]: row for row in csv.DictReader(stream)}
+    return write_rows(file, [*(found | {row[name]: row | where for row in rows}).values()], {})
 
 
 def processor() -> str:

@@ -14,6 +14,7 @@ import pytest
 CONFIG = Path(tempfile.mkdtemp(prefix="yolo_attn-tests-"))
 os.environ["YOLO_CONFIG_DIR"] = str(CONFIG)
 os.environ["YOLO_AUTOINSTALL"] = "false"
+os.environ["OMP_NUM_THREADS"] = "1"  # of child processes: a training of maps this small takes half as long again on two
 SETTINGS = CONFIG / "Ultralytics" / "settings.json"
 SETTINGS.parent.mkdir()
 FOLDERS = {"datasets_dir": str(CONFIG / "datasets"), "runs_dir": str(CONFIG / "runs")}
