@@ -23,6 +23,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8": tables.int8,
     "kernels": tables.kernels,
     "releases": tables.releases,
+    "theirs": tables.theirs,
+    "modes": tables.modes,
+    "formats": tables.formats,
+    "fuzz": tables.fuzz,
     "live": tables.live,
     "live-start": tables.live_start,
 }

@@ -11,7 +11,7 @@ from statistics import geometric_mean
 from yolo_attn.contract import suite
 from yolo_attn.contract.suite import title
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+BENCHMARKS, TESTS = (Path(__file__).parent.parent / name for name in ("benchmarks", "tests"))
 PASSES = {"inference": "inference", "deployed": "after `fuse()`", "training": "training step"}
 SLOW = ("EncNet", "GSoP", "SRM")  # whose pasted forms take several times as long
 
@@ -86,9 +86,37 @@ def kernels() -> str:
 
 def releases() -> str:
     """What passed in each release of Ultralytics (tests.compat)."""
-    rows = rows_of(BENCHMARKS.parent / "tests" / "compat" / "releases.csv")
-    heads = ("ultralytics", "numpy", "OpenCV", "torch", "tests", "whole rounds", "minutes")
+    rows = rows_of(TESTS / "compat" / "releases.csv")
+    heads = ("ultralytics", "python", "torch", "onnx", "numpy", "OpenCV", "tests", "whole rounds")
     return markdown(heads, ([row[head] for head in heads] for row in rows))
+
+
+def theirs() -> str:
+    """What became of Ultralytics' own tests, with yolo_attn and without (tests.compat.theirs)."""
+    rows = rows_of(TESTS / "compat" / "theirs.csv")
+    heads = ("ultralytics", "its tests", "passed", "failed", "error", "skipped", "otherwise")
+    return markdown(heads, ([row[head] for head in heads] for row in rows))
+
+
+def modes() -> str:
+    """What Ultralytics did with a model that has attention (tests.modes)."""
+    heads = ("mode", "outcome")
+    return markdown(heads, ([row[head] for head in heads] for row in rows_of(TESTS / "modes" / "results.csv")))
+
+
+def formats() -> str:
+    """How far each exported format is from PyTorch in float64 (tests.modes.formats)."""
+    heads = ("format", "precision", "operators", "largest error", "its part of the allowed")
+    rows = rows_of(TESTS / "modes" / "formats.csv")
+    without = [", ".join(line.partition(":")[0] for line in row["otherwise"].split("; ")) for row in rows]
+    lines = ([*(row[head] for head in heads), names] for row, names in zip(rows, without, strict=True))
+    return markdown((*heads, "without"), lines)
+
+
+def fuzz() -> str:
+    """What atheris tried (tests.fuzz)."""
+    heads = ("test", "seconds", "inputs", "branches", "found")
+    return markdown(heads, ([row[head] for head in heads] for row in rows_of(TESTS / "fuzz" / "results.csv")))
 
 
 def live() -> str:
