@@ -1,7 +1,7 @@
 """Drives the tests of this folder by atheris, which looks for input that reaches code nobody reached before.
 
     pip install atheris
-    python -m tests.fuzz                  six minutes for each of the ten tests, an hour in all
+    python -m tests.fuzz                  six minutes for each of the nine tests
     python -m tests.fuzz 30 a_place       half a minute for one
 
 What was found is printed, and the counts are written into results.csv.
