@@ -8,9 +8,10 @@ import pytest
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.live.naming import camera_name, given_name, is_pipeline, redacted
+from yolo_attn.live.opening import open_sources
 from yolo_attn.live.record import JsonLines, Recorder, file_name
 from yolo_attn.live.results import Result
-from yolo_attn.live.sources import Files, open_sources
+from yolo_attn.live.sources import Files
 
 SECRET = "pa!ss#w@rd"
 URLS = [

@@ -11,9 +11,9 @@ import pytest
 
 from tests.support.live_camera import FakeCamera, number_of, picture, wait_for
 from yolo_attn.live.mailbox import Mailbox
+from yolo_attn.live.opening import open_sources
 from yolo_attn.live.pace import FIRST, LEAST, MOST, SEGMENTS, Pace
 from yolo_attn.live.refusals import PATIENCE, refusal
-from yolo_attn.live.sources import open_sources
 
 
 def paced(*times: float, **options) -> Pace:

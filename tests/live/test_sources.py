@@ -3,7 +3,8 @@
 import pytest
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.live.sources import camera_name, open_sources
+from yolo_attn.live.naming import camera_name
+from yolo_attn.live.opening import open_sources
 
 
 def test_sources_are_told_apart(tmp_path):

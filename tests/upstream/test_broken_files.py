@@ -135,17 +135,10 @@ READ = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    assert not (tmp_path / "executed").exists()
-
-
 @pytest.mark.parametrize("way", READ)
 @pytest.mark.parametrize("kind", BROKEN)
-def test_it_is_one_line(kind, way, folder):
-    (folder / "my-model.yaml").write_text(BROKEN[kind])
+def test_it_is_one_line(kind, way, quiet_folder):
+    (quiet_folder / "my-model.yaml").write_text(BROKEN[kind])
     try:
         READ[way]("my-model.yaml")
     except AttentionError as error:

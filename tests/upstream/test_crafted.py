@@ -39,21 +39,14 @@ CRAFTED = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    assert not (tmp_path / "executed").exists()
-
-
 @pytest.mark.parametrize("kind", CRAFTED)
-def test_nothing_is_called(kind, folder):
-    torch.save({"model": CRAFTED[kind]()}, folder / "crafted.pt")
+def test_nothing_is_called(kind, quiet_folder):
+    torch.save({"model": CRAFTED[kind]()}, quiet_folder / "crafted.pt")
     with pytest.raises(TypeError, match="outside the supported Ultralytics checkpoint format"):
         tasks.torch_safe_load("crafted.pt", safe_only=True)
 
 
-def test_a_golden_checkpoint_with_one_class_exchanged_is_refused(folder):
+def test_a_golden_checkpoint_with_one_class_exchanged_is_refused(quiet_folder):
     """The file is whole but for a class of ours, in whose place stands a function of the same number of arguments."""
     crafted = io.BytesIO()
     with zipfile.ZipFile(GOLDEN / "operators.pt") as whole, zipfile.ZipFile(crafted, "w") as changed:
@@ -62,7 +55,7 @@ def test_a_golden_checkpoint_with_one_class_exchanged_is_refused(folder):
             changed.writestr(
                 name, data.replace(b"cyolo_attn.nn.eca\nECA\n", b"cos\nsystem\n") if "pkl" in name else data
             )
-    (folder / "crafted.pt").write_bytes(crafted.getvalue())
+    (quiet_folder / "crafted.pt").write_bytes(crafted.getvalue())
     assert tasks.torch_safe_load(str(GOLDEN / "operators.pt"), safe_only=True)[0]["model"] is not None
     with pytest.raises(TypeError, match="outside the supported Ultralytics checkpoint format"):
         tasks.torch_safe_load("crafted.pt", safe_only=True)

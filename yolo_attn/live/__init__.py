@@ -36,7 +36,7 @@ def live(
 
     Args:
         model: An `.onnx`, `.engine` or `.pt` file.
-        source: A camera's number, URL, file or folder, or a list of them (`yolo_attn.live.sources.open_sources`).
+        source: A camera's number, URL, file or folder, or a list of them (`yolo_attn.live.opening.open_sources`).
         imgsz: The input's longer side in pixels, for models of any size.
         conf: The least score of a detection.
         iou: The overlap from which on the lesser of two boxes of a class is dropped.
@@ -66,14 +66,14 @@ def open_pipeline(options: LiveOptions):
         raise AttentionError(
             f"live needs OpenCV and ONNX Runtime ({error}): pip install -r requirements-edge.txt"
         ) from None
-    from yolo_attn.live import sources
+    from yolo_attn.live import opening
     from yolo_attn.live.heads import Thresholds
     from yolo_attn.live.load import load
     from yolo_attn.live.pipeline import Pipeline
 
     classes = None if options.classes is None else tuple(options.classes)
     limits = Thresholds(options.conf, options.iou, options.max_det, classes)
-    opened = sources.open_sources(options.source, options.stream_buffer, options.vid_stride, options.timeout)
+    opened = opening.open_sources(options.source, options.stream_buffer, options.vid_stride, options.timeout)
     return Pipeline(load(options.model, options.imgsz, options.device, options.threads, limits), opened)
 
 

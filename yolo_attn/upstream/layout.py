@@ -37,8 +37,7 @@ def load(model: str | Path | dict) -> dict:
         raise AttentionError(f"'{model}' is no model whose rows can be read; give {wanted}")
     try:
         if Path(model).suffix == ".pt":
-            if Path(model).is_file():
-                check_whole(model)
+            check_whole(model)
             return prepared(tasks.load_checkpoint(model)[0].yaml)[0]
         return prepared(tasks.yaml_model_load(model))[0]
     except FileNotFoundError as error:
