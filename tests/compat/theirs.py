@@ -16,7 +16,6 @@ import xml.etree.ElementTree as ElementTree
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
 from ultralytics import YOLO
 from ultralytics.cfg import TASK2MODEL
 
@@ -38,8 +37,7 @@ settings.update(folders | {"sync": False})
 
 
 def make_what_they_download(folder: Path) -> None:
-    """Writes weights and data sets below `folder`, the same ones each time."""
-    torch.manual_seed(0)
+    """Writes weights and data sets below `folder`."""
     for name in TASK2MODEL.values():
         for where in ("weights", "weights/path with spaces"):
             file = folder / where / name
@@ -58,13 +56,12 @@ def sources(folder: Path) -> Path:
     return next(folder.glob("ultralytics-*/tests"))
 
 
-def start(tests: Path, folder: Path, on: bool) -> subprocess.Popen:
-    """Starts their tests in a folder of its own, with the add-on or with its hook switched off."""
-    shutil.copytree(tests, folder / "tests")
+def start(made: Path, folder: Path, on: bool) -> subprocess.Popen:
+    """Starts their tests in a copy of the folder `made`, with the add-on or with its hook switched off."""
+    shutil.copytree(made, folder)
     env = environments.clean_variables() | {"YOLO_CONFIG_DIR": str(folder), "YOLO_AUTOINSTALL": "false"}
     env |= {"OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     env |= {} if on else {"YOLO_ATTN": "0"}
-    make_what_they_download(folder)
     subprocess.run([sys.executable, "-c", SETTINGS], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
     quiet = ["-p", "no:cacheprovider", "-p", "no:randomly", "--tb=no", "--junitxml=outcomes.xml"]
     command = [sys.executable, "-m", "pytest", "tests", *quiet]
@@ -83,11 +80,11 @@ def outcomes(folder: Path) -> dict[str, str]:
 
 def compare(folder: Path) -> dict[str, dict[str, str]]:
     """Runs their tests in both ways, side by side, and returns what became of each test."""
-    tests = sources(folder)
+    made = folder / "made"
+    make_what_they_download(made)
+    shutil.copytree(sources(folder), made / "tests")
     ways = {"without yolo_attn": False, "with yolo_attn": True}
-    for name in ways:
-        (folder / name).mkdir()
-    running = {name: start(tests, folder / name, on) for name, on in ways.items()}
+    running = {name: start(made, folder / name, on) for name, on in ways.items()}
     for process in running.values():
         process.wait(timeout=LIMIT)
     return {name: outcomes(folder / name) for name in ways}

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from yolo_attn.cli.keys import choices, keys_of, read_options
 from yolo_attn.contract.options import CheckOptions
 from yolo_attn.errors import AttentionError
+from yolo_attn.evidence.options import AblateOptions, CompareOptions, MapsOptions
 from yolo_attn.export.options import ExportOptions
 from yolo_attn.live.options import LiveOptions
 from yolo_attn.surgery.options import AddOptions, RewriteOptions
@@ -84,6 +85,27 @@ def check(options: CheckOptions) -> int:
     return int(broken > 0)
 
 
+def compare(options: CompareOptions) -> int:
+    """Trains models over seeds and says which is better: yolo-attn compare base=yolo11n.yaml attention=cbam,eca data=…"""
+    from yolo_attn.evidence import compare
+
+    return compare.command(options)
+
+
+def ablate(options: AblateOptions) -> int:
+    """Says what each attention layer is worth, without training: yolo-attn ablate best.pt data=my.yaml"""
+    from yolo_attn.evidence import ablate
+
+    return ablate.command(options)
+
+
+def maps(options: MapsOptions) -> int:
+    """Draws what each attention layer looks at: yolo-attn maps model=best.pt source=picture.jpg"""
+    from yolo_attn.evidence import maps
+
+    return maps.command(options)
+
+
 def export(options: ExportOptions) -> int:
     """Exports a checkpoint: yolo-attn export model=best.pt format=rtx targets=sm86,sm89,sm120 quantize=16"""
     from ultralytics.cfg import smart_value
@@ -136,6 +158,9 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "show": show,
     "list": list_,
     "check": check,
+    "compare": compare,
+    "ablate": ablate,
+    "maps": maps,
     "export": export,
     "live": live,
     "doctor": doctor,
