@@ -86,7 +86,7 @@ def check(options: CheckOptions) -> int:
 
 
 def compare(options: CompareOptions) -> int:
-    """Trains models over seeds and says which is better: yolo-attn compare base=yolo11n.yaml attention=cbam,eca data=…"""
+    """Says which attention is better, over seeds: yolo-attn compare base=yolo11n.yaml attention=cbam,eca data=…"""
     from yolo_attn.evidence import compare
 
     return compare.command(options)
