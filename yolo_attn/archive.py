@@ -20,3 +20,12 @@ def check_whole(file: str | Path) -> None:
         raise AttentionError(f"'{file}' is damaged ({brief(error)}): take another copy of it") from None
     if damaged:
         raise AttentionError(f"'{file}' is damaged: {damaged} is not as it was written; take another copy of it")
+
+
+def is_whole(file: str | Path) -> bool:
+    """Tells whether a file is a checkpoint of today's kind, from its first byte to its last."""
+    try:
+        check_whole(file)
+    except AttentionError:
+        return False
+    return zipfile.is_zipfile(file)

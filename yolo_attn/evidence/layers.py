@@ -29,10 +29,14 @@ def load(model: str | Path) -> YOLO:
         raise
     except Exception as error:  # whatever a damaged or foreign file makes of Ultralytics' reading
         raise AttentionError(f"{model} cannot be read: {brief(error)}") from None
-    loaded.model.float().eval()
-    if not attention(loaded.model):
+    if not attention(network(loaded).float().eval()):
         raise AttentionError(f"{model} has no attention; train a model with some, such as yolo11n-cbam.yaml")
     return loaded
+
+
+def network(model: YOLO) -> nn.Module:
+    """Returns the network that a model of Ultralytics holds, which says that it may be a file's name, too."""
+    return model.model  # type: ignore[return-value]
 
 
 def attention(model: nn.Module) -> dict[str, Attention]:

@@ -16,6 +16,7 @@ class CompareOptions:
     margin: Annotated[float, "what counts as no difference, in points of mAP50-95", 0, 100] = 0.5
     controls: Annotated[bool, "also train the next scale, and the base widened to the attention's latency"] = True
     ray: Annotated[str, "run on a Ray cluster: auto, or its address"] = ""
+    gpus: Annotated[float, "of a GPU for each run on the cluster, such as 0.5", 0, 64] = 1.0
     project: Annotated[str, "the folder of comparisons"] = "runs/compare"
     name: Annotated[str, "this comparison's folder; the base's name without it"] = ""
     arguments: Annotated[dict[str, str], "those of yolo train, such as imgsz=640 batch=16 device=0"] = field(

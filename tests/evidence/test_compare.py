@@ -1,0 +1,129 @@
+"""`yolo-attn compare` in whole: real trainings on a few pictures, killed and gone on with."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from yolo_attn.errors import AttentionError
+from yolo_attn.evidence import plan
+from yolo_attn.evidence.comparison import load
+from yolo_attn.evidence.ledger import State
+from yolo_attn.evidence.options import CompareOptions
+
+EPOCHS = 3
+WORDS = (
+    "compare", "base=yolov5n.yaml", "attention=eca-P5", "seeds=2", f"epochs={EPOCHS}", "imgsz=32", "batch=4",
+    "workers=0", "controls=False", "project=runs", "name=c",
+)  # fmt: skip
+LIMIT = 240  # seconds
+
+
+def start(folder: Path, data: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "yolo_attn.cli", *WORDS, f"data={data}"]
+    with (folder / "said.txt").open("w") as log:
+        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+
+
+def wait_for(what, process: subprocess.Popen) -> None:
+    end = time.monotonic() + LIMIT
+    while not what():
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.05)
+
+
+def alive(word: str) -> list[int]:
+    """Returns the processes whose command has a word in it."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word in file.read_text().split("\0"):
+                found.append(int(file.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes as Linux shows them")
+def test_killed_at_any_moment_it_goes_on_and_repeats_nothing(tmp_path, few_pictures):
+    """SIGKILL of the command in its second run, then of a run; the third start finishes, and no epoch was made twice."""
+    module = "yolo_attn.evidence.training"
+    before = set(alive(module))
+    command = start(tmp_path, few_pictures)
+    folder = tmp_path / "runs" / "c"
+    wait_for(lambda: (folder / "comparison.json").is_file(), command)
+    first, second, third, fourth = load(folder).runs()
+    wait_for(lambda: second.state(EPOCHS) is State.BEGUN, command)
+    command.send_signal(signal.SIGKILL)
+    command.wait()
+    time.sleep(1)
+    assert not set(alive(module)) - before  # a run that nobody waits for has died with it
+    assert first.state(EPOCHS) is State.DONE
+    kept = {file: file.stat().st_mtime_ns for file in first.folder.rglob("*") if file.is_file()}
+    made = len(second.rows())
+
+    command = start(tmp_path, few_pictures)
+    wait_for(lambda: third.state(EPOCHS) is State.BEGUN, command)
+    os.kill(min(set(alive(module)) - before), signal.SIGKILL)
+    assert command.wait(LIMIT) == 1
+    said = (tmp_path / "said.txt").read_text()
+    assert f"{third}: was killed: the same command goes on with it" in said
+    assert "1 of 4 runs are not done" in (folder / "report.md").read_text()
+    assert fourth.state(EPOCHS) is State.DONE
+
+    command = start(tmp_path, few_pictures)
+    assert command.wait(LIMIT) == 0
+    assert {file: file.stat().st_mtime_ns for file in first.folder.rglob("*") if file.is_file()} == kept
+    for run in (second, third):
+        said = run.log.read_text()
+        assert "Resuming training" in said and run.state(EPOCHS) is State.DONE
+    assert made >= 1
+    lines = (second.folder / "results.csv").read_text().splitlines()[1:]
+    assert len(second.rows()) == EPOCHS and len(lines) <= EPOCHS + 1  # an epoch whose checkpoint was not written yet
+    assert (folder / "report.html").is_file() and "eca-P5" in (folder / "report.md").read_text()
+    assert {"sizes", "errors", "shares", "parameters"} <= set(first.said())
+
+
+def options(**other) -> CompareOptions:
+    return CompareOptions(
+        **{"base": "yolov5n.yaml", "attention": "eca", "data": "shapes.yaml", "controls": False} | other
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"attention": "nothing"}, "nothing"),
+        ({"base": "yolov5q.yaml"}, "yolov5q"),
+        ({"arguments": {"epoch": "3"}}, "epoch"),
+        ({"arguments": {"seed": "3"}}, "sets seed= itself"),
+        ({"arguments": {"imgsz": "big"}}, "imgsz"),
+    ],
+)
+def test_what_cannot_be_run_is_said_before(other, said):
+    with pytest.raises(AttentionError, match=said):
+        plan.make(options(**other))
+
+
+def test_missing_data_is_said_before():
+    with pytest.raises(AttentionError, match="data=nowhere.yaml"):
+        plan.read_data(plan.make(options(data="nowhere.yaml")))
+
+
+def test_a_disk_without_room_is_said_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6))
+    with pytest.raises(AttentionError, match=r"needs about 0.1 GB for 10 runs, and its disk has 0.0 GB"):
+        plan.check_room(plan.make(options(project=str(tmp_path))))
+
+
+def test_controls_are_there_without_asking(tmp_path):
+    made = plan.make(options(controls=True, project=str(tmp_path), arguments={"imgsz": "64"}))
+    roles = {cell.role: cell for cell in made.cells}
+    assert roles["again"].model == "yolov5n.yaml" and roles["next scale"].model == "yolov5s.yaml"
+    wide = roles.get("wide")
+    assert (wide and Path(wide.model).is_file()) or "wider base" in made.missing[0]
