@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import socket
 import tarfile
 import tempfile
 from pathlib import Path
@@ -26,7 +27,7 @@ def run_all(comparison: Comparison, address: str, gpus: float) -> None:
     Args:
         comparison: What to run. Its data must be at the same path on every machine.
         address: The cluster's.
-        gpus: How much of a GPU a run takes, 0.5 or 2.
+        gpus: How much of a GPU a run takes, 0.5 or 2; none where the cluster has none.
 
     Raises:
         AttentionError: Ray is not installed, or there is no such cluster.
@@ -35,12 +36,15 @@ def run_all(comparison: Comparison, address: str, gpus: float) -> None:
         import ray
     except ImportError:
         raise AttentionError("ray= needs Ray: pip install 'yolo_attn[ray]'") from None
+    if not answers(address):
+        raise AttentionError(f"nothing answers at ray={address}: ray start --head --port=6379 makes a cluster")
     variables = {name: os.environ[name] for name in (VARIABLE,) if name in os.environ}
     try:
         ray.init(address=address, log_to_driver=False, runtime_env={"env_vars": variables})
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise AttentionError(f"no Ray cluster at ray={address} ({brief(error)}): ray start --head makes one") from None
-    task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(work)
+    share = gpus if ray.cluster_resources().get("GPU") else 0
+    task = ray.remote(num_cpus=1, num_gpus=share, max_retries=RETRIES)(work)
     runs, epochs = comparison.runs(), comparison.epochs
     waiting = {}
     for run in runs:
@@ -57,6 +61,18 @@ def run_all(comparison: Comparison, address: str, gpus: float) -> None:
                     LOGGER.info(f"{run}: {outcome(run, epochs)}")
     finally:
         ray.shutdown()
+
+
+def answers(address: str) -> bool:
+    """Tells whether somebody listens at an address with a port; Ray itself would ask for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdigit():  # auto, local
+        return True
+    try:
+        with socket.create_connection((host, int(port)), timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def fetch(ray: Any, done: Any, run: Run) -> None:

@@ -75,12 +75,20 @@ def read(arguments: Mapping[str, str]) -> dict[str, Any]:
         get_cfg(overrides=dict(values))
     except (SyntaxError, ValueError, TypeError) as error:
         raise AttentionError(f"'yolo train' does not take {values}: {brief(error)}") from None
+    size(values)
     return values
 
 
 def size(arguments: Mapping[str, Any]) -> int:
-    """Returns the image's side in pixels that trainings with these arguments have."""
-    return int(arguments.get("imgsz") or DEFAULT_CFG_DICT["imgsz"])
+    """Returns the image's side in pixels that trainings with these arguments have.
+
+    Raises:
+        AttentionError: It is no whole number.
+    """
+    side = arguments.get("imgsz", DEFAULT_CFG_DICT["imgsz"])
+    if not isinstance(side, int) or side < 32:
+        raise AttentionError(f"imgsz must be a whole number of pixels from 32 on, got '{side}'")
+    return side
 
 
 def check_model(model: str) -> YOLO:
