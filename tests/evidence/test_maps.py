@@ -45,7 +45,7 @@ def test_the_gate_is_what_the_map_was_multiplied_by(name):
 
 
 def test_a_gate_lies_over_what_it_multiplied():
-    """A bright square has its place in the map, and the map its place in a picture of another shape than the network's."""
+    """A bright square is where it was, in a picture of another shape than the network's."""
     picture = np.zeros((200, 400, 3), np.uint8)
     picture[40:120, 240:360] = 255
     letterboxed = LetterBox((256, 256), auto=False)(image=picture)
