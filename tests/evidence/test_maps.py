@@ -10,6 +10,7 @@ from ultralytics import YOLO
 from ultralytics.data.augment import LetterBox
 from ultralytics.utils import ASSETS
 
+from tests.support.sensitive import sensitive
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.evidence import changes, maps
@@ -81,19 +82,16 @@ def test_boxes_are_lost_gained_and_moved():
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """A detector that finds something, whose CBAM changes what it finds; untrained, as its head says yes to a lot."""
-    torch.manual_seed(0)
+    """A detector whose CBAM changes what it finds, by numbers that were drawn."""
     model = YOLO("yolov5n-cbam-P5.yaml")
-    with torch.no_grad():
-        for branch in model.model.model[-1].cv3:
-            branch[-1].bias[:] = torch.linspace(-4, 0.5, len(branch[-1].bias))
+    sensitive(model.model)
     file = tmp_path_factory.mktemp("maps") / "best.pt"
     model.save(file)
     return file
 
 
 def run(checkpoint, folder, **other) -> int:
-    said = {"source": str(ASSETS / "bus.jpg"), "imgsz": 160, "project": str(folder), "conf": 0.5}
+    said = {"source": str(ASSETS / "bus.jpg"), "imgsz": 160, "project": str(folder), "conf": 0.25}
     return maps.command(MapsOptions(str(checkpoint), **said | other))
 
 
@@ -106,11 +104,11 @@ def test_a_sheet_for_a_picture_and_what_a_layer_changes(tmp_path, checkpoint, ca
     gate = np.load(tmp_path / "maps" / f"bus-{path}.npy")
     assert gate.shape[:2] == (1, layer.channels)
     model.model.fuse = lambda *_, **__: model.model
-    with_it = model.predict(ASSETS / "bus.jpg", imgsz=160, conf=0.5)[0]
+    with_it = model.predict(ASSETS / "bus.jpg", imgsz=160, conf=0.25)[0]
     with off(layer):
-        without = model.predict(ASSETS / "bus.jpg", imgsz=160, conf=0.5)[0]
+        without = model.predict(ASSETS / "bus.jpg", imgsz=160, conf=0.25)[0]
     expected = changes.between(changes.boxes_of(with_it), changes.boxes_of(without))
-    assert len(expected.lost) + len(expected.gained) + len(expected.kept) > 0
+    assert expected.lost or expected.gained or any(one != other for one, other in expected.kept)
     assert f"{path}: {expected}" in log.text
 
 

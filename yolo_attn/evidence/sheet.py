@@ -13,6 +13,12 @@ from yolo_attn.evidence.gates import Seen, over_picture
 MAP = "cividis"  # the same to those who see no red or no green
 LOST, GAINED, KEPT = "#D55E00", "#56B4E9", "#F0F0F0"
 CELL = (4.2, 3.4)  # inches
+LEGEND = (
+    "left: where the gate is large, the mean of its\nchannels; a is the share of it that counts\n\n"
+    "below: the gate of each channel, the mean of\nits places, the largest first",
+    "below: the same layer with weights that\nhave learnt nothing, for comparison",
+    "below: what is found without the layer\norange: lost, blue: gained, white: as before",
+)
 
 
 class Row(NamedTuple):
@@ -46,6 +52,8 @@ def write(
     axes[0, 0].set_title("what is found")
     for box in boxes:
         _draw(axes[0, 0], box, KEPT, f"{names[box.cls]} {box.score:.2f}")
+    for cell, said in zip(axes[0, 1:], LEGEND, strict=True):
+        cell.text(0, 0, said, fontsize=10, linespacing=1.6)
     for row, cells in zip(rows, axes[1:], strict=True):
         _spatial(figure, cells[0], picture, row.seen, network_size, f"{row.path} {type(row.seen.layer).__name__}")
         _channels(cells[1], row.seen)
@@ -93,9 +101,9 @@ def _changes(axes, picture: np.ndarray, changes: Changes | str) -> None:
     for _, without in changes.kept:
         _draw(axes, without, KEPT)
     for box in changes.lost:
-        _draw(axes, box, LOST, "lost")
+        _draw(axes, box, LOST)
     for box in changes.gained:
-        _draw(axes, box, GAINED, "gained")
+        _draw(axes, box, GAINED)
 
 
 def _draw(axes, box: Box, colour: str, label: str = "") -> None:
