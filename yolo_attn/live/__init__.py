@@ -5,7 +5,7 @@ The module itself can be called, so that `yolo_attn.live(...)` and `yolo_attn.li
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 
 from yolo_attn.errors import AttentionError
@@ -28,6 +28,7 @@ def live(
     stream_buffer: bool | None = None,
     threads: int = 0,
     timeout: float | None = None,
+    track: str = "",
 ) -> Iterator:
     """Yields a `Result` (`yolo_attn.live.results`) for each frame of a camera, a stream or files.
 
@@ -47,13 +48,15 @@ def live(
         stream_buffer: True keeps every frame, False only the newest; without it files keep all and cameras do not.
         threads: CPU threads of the network; 0 lets ONNX Runtime choose.
         timeout: Seconds of silence after which a camera is opened again; by its own pace without it.
+        track: `bytetrack`, `botsort` or `ocsort`: `Result.track_id` has the number that an object keeps in its source.
 
     Raises:
         AttentionError: The model or a source cannot be used; the message says what to do.
     """
     options = LiveOptions(
-        str(model), source, imgsz, conf, iou, max_det, classes, str(device), vid_stride, stream_buffer, threads, timeout
-    )
+        str(model), source, imgsz, conf, iou, max_det, classes, str(device), vid_stride, stream_buffer, threads,
+        timeout, track,
+    )  # fmt: skip
     return (result for result in open_pipeline(options).results() if result is not None)
 
 
@@ -70,11 +73,17 @@ def open_pipeline(options: LiveOptions):
     from yolo_attn.live.heads import Thresholds
     from yolo_attn.live.load import load
     from yolo_attn.live.pipeline import Pipeline
+    from yolo_attn.live.results import Result
 
     classes = None if options.classes is None else tuple(options.classes)
     limits = Thresholds(options.conf, options.iou, options.max_det, classes)
     opened = opening.open_sources(options.source, options.stream_buffer, options.vid_stride, options.timeout)
-    return Pipeline(load(options.model, options.imgsz, options.device, options.threads, limits), opened)
+    steps: list[Callable[[Result], None]] = []
+    if options.track:
+        from yolo_attn.live.tracking import Tracking
+
+        steps.append(Tracking(options.track, opened))
+    return Pipeline(load(options.model, options.imgsz, options.device, options.threads, limits), opened, steps)
 
 
 def command(options: LiveOptions) -> int:

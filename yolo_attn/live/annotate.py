@@ -35,7 +35,8 @@ def annotate(result: Result) -> np.ndarray:
             cv2.rectangle(image, (x1, y1), (x2, y2), shade, width, cv2.LINE_AA)
         else:
             cv2.polylines(image, [polygons[i].astype(np.int32)], True, shade, width, cv2.LINE_AA)
-        label = f"{result.name(result.class_id[i])} {result.confidence[i]:.2f}"
+        number = "" if result.track_id is None or result.track_id[i] < 0 else f" #{result.track_id[i]}"
+        label = f"{result.name(result.class_id[i])}{number} {result.confidence[i]:.2f}"
         text(image, label, (x1, y1), shade, above=True)
         if result.keypoints is not None:
             _skeleton(image, result.keypoints[i], shade, width)

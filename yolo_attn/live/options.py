@@ -20,6 +20,7 @@ class LiveOptions:
     stream_buffer: Annotated[bool | None, "keep every frame; without it files do, and cameras do not"] = None
     threads: Annotated[int, "CPU threads of the network; 0 lets ONNX Runtime choose", 0, 1024] = 0
     timeout: Annotated[float | None, "seconds of a camera's silence; without it, by its own pace", 0.1, 3600] = None
+    track: Annotated[str, "bytetrack, botsort or ocsort: objects keep a number, from frame to frame"] = ""
     show: Annotated[bool | None, "a window; without it where there is a screen and no page"] = None
     save: Annotated[bool, "an MP4 of each source"] = False
     save_json: Annotated[bool, "a line of JSON for each frame"] = False

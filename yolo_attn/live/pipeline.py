@@ -7,7 +7,7 @@ an older one before the model and before the network, so that lag does not grow 
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 
@@ -23,12 +23,13 @@ class Pipeline:
     """Sources, a model, and the threads between them.
 
     Attributes:
+        steps: What is added to each result behind the model, in this order: tracks, zones.
         paused: While set, nothing is taken by the network: cameras go on, files wait.
         inference_seconds: The time that the network was at work.
     """
 
-    def __init__(self, model: Model, sources: list[Source]):
-        self.model, self.sources = model, sources
+    def __init__(self, model: Model, sources: list[Source], steps: Sequence[Callable[[Result], None]] = ()):
+        self.model, self.sources, self.steps = model, sources, steps
         self.inference_seconds = 0.0
         self._resumed = threading.Event()
         self._resumed.set()
@@ -124,4 +125,7 @@ class Pipeline:
 
     def _decode(self) -> None:
         while (work := self._inferred.take()) is not None:
-            self._results.put(0, self.model.decode(work))
+            result = self.model.decode(work)
+            for step in self.steps:
+                step(result)
+            self._results.put(0, result)
