@@ -6,6 +6,7 @@ The module itself can be called, so that `yolo_attn.live(...)` and `yolo_attn.li
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 from yolo_attn.errors import AttentionError
@@ -29,6 +30,7 @@ def live(
     threads: int = 0,
     timeout: float | None = None,
     track: str = "",
+    zones: str = "",
 ) -> Iterator:
     """Yields a `Result` (`yolo_attn.live.results`) for each frame of a camera, a stream or files.
 
@@ -49,13 +51,14 @@ def live(
         threads: CPU threads of the network; 0 lets ONNX Runtime choose.
         timeout: Seconds of silence after which a camera is opened again; by its own pace without it.
         track: `bytetrack`, `botsort` or `ocsort`: `Result.track_id` has the number that an object keeps in its source.
+        zones: A JSON file of polygons and lines: `Result.zones` has what was counted in them.
 
     Raises:
         AttentionError: The model or a source cannot be used; the message says what to do.
     """
     options = LiveOptions(
         str(model), source, imgsz, conf, iou, max_det, classes, str(device), vid_stride, stream_buffer, threads,
-        timeout, track,
+        timeout, track, str(zones),
     )  # fmt: skip
     return (result for result in open_pipeline(options).results() if result is not None)
 
@@ -83,6 +86,12 @@ def open_pipeline(options: LiveOptions):
         from yolo_attn.live.tracking import Tracking
 
         steps.append(Tracking(options.track, opened))
+    if options.zones:
+        if not options.track:
+            raise AttentionError(f"zones={options.zones} counts tracks: add track=bytetrack")
+        from yolo_attn.live.zones import Zones
+
+        steps.append(Zones(Path(options.zones), opened, new=bool(options.serve)))
     return Pipeline(load(options.model, options.imgsz, options.device, options.threads, limits), opened, steps)
 
 
@@ -113,6 +122,7 @@ def command(options: LiveOptions) -> int:
     print(pipeline.model.runs_on, flush=True)
     if page is not None:
         page.command = run.command
+        page.zones = pipeline.zones
         print(f"Page: {page.url}", flush=True)
     return run.run()
 

@@ -15,6 +15,7 @@ from yolo_attn.live.mailbox import Mailbox
 from yolo_attn.live.model import Model, Work
 from yolo_attn.live.results import Frame, Result
 from yolo_attn.live.sources import Source
+from yolo_attn.live.zones import Zones
 
 TICK = 0.2  # seconds after which `results(ticks=True)` says that nothing came
 
@@ -47,6 +48,11 @@ class Pipeline:
                 (self._decode, self._results),
             )
         ]
+
+    @property
+    def zones(self) -> Zones | None:
+        """The step that counts in zones, if there is one."""
+        return next((step for step in self.steps if isinstance(step, Zones)), None)
 
     @property
     def paused(self) -> bool:

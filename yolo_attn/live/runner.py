@@ -24,6 +24,8 @@ from yolo_attn.live.record import JsonLines, Recorder, file_name
 from yolo_attn.live.results import Result
 from yolo_attn.live.stats import Stats
 from yolo_attn.live.status import STATUS_SECONDS, Status
+from yolo_attn.live.zone_counts import Passage
+from yolo_attn.live.zone_log import Passages
 
 TITLE = "yolo-attn live"
 LOG_SECONDS = 10.0  # between two lines where the output is no terminal
@@ -49,6 +51,7 @@ class Runner:
         self.page = outputs.page
         self._recorder = Recorder(self._folder()) if outputs.save else None
         self._lines = JsonLines(self._folder() / "detections.jsonl") if outputs.save_json else None
+        self._passages = Passages(self._folder() / "zones.csv") if pipeline.zones else None
         self._pictures: dict[int, np.ndarray] = {}
         self._results: dict[int, Result] = {}
         self.status = Status(pipeline, self.stats, self._results)
@@ -121,9 +124,17 @@ class Runner:
             )
             if self._lines is None:
                 lines.close()
+        self._log(result, [passage for zone in result.zones for passage in zone.passages])
         stats.add(result, now)
         if self._snapshots:
             self._snapshot()
+
+    def _log(self, result: Result, passages: list[Passage]) -> None:
+        if log := self._passages:
+            write = functools.partial(log.write, result, passages)
+            if not self._attempt("the list of passages", write):
+                self._passages = None
+                log.close()
 
     def _show(self, index: int, image: np.ndarray) -> None:
         if self.page is not None:
@@ -153,6 +164,11 @@ class Runner:
             self._attempt("a recording", self._recorder.close)
         if self._lines:
             self._lines.close()
+        if self.pipeline.zones:
+            for index, result in self._results.items():
+                self._log(result, self.pipeline.zones.end(index))
+        if self._passages:
+            self._passages.close()
         if self.page is not None:
             self.page.close()
         if self.outputs.show:

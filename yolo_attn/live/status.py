@@ -70,6 +70,13 @@ class Status:
                 | {"frames": s.frames, "dropped": s.dropped, "reconnects": s.reconnects}
                 for s in self.sources
             ],
+            "zones": [
+                {"source": self.sources[i].label, "name": zone.shape.name, "in": zone.entered, "out": zone.left}
+                | {"inside": None if zone.shape.is_line else zone.inside}
+                | {"stay_s": round(max(zone.stay.values(), default=0))}
+                for i, result in sorted(self.results.items())
+                for zone in result.zones
+            ],
             "history": [[round(fps, 1), round(lag, 1)] for fps, lag in self.history],
             "every": STATUS_SECONDS,
             "said": said,
