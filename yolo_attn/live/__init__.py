@@ -95,6 +95,14 @@ def open_pipeline(options: LiveOptions):
     return Pipeline(load(options.model, options.imgsz, options.device, options.threads, limits), opened, steps)
 
 
+def rules_of(options: LiveOptions, pipeline) -> list:
+    """Returns the rules of `on=...`, of which classes and zones are known."""
+    from yolo_attn.live import rules
+
+    zones = pipeline.zones and [shape.name for shape in pipeline.zones.shapes]
+    return rules.read(options.on, pipeline.model.names, zones)
+
+
 def command(options: LiveOptions) -> int:
     """Runs `yolo-attn live`.
 
@@ -104,6 +112,7 @@ def command(options: LiveOptions) -> int:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     pipeline = open_pipeline(options)
+    rules = rules_of(options, pipeline)
     from yolo_attn.live import runner
 
     window = options.show is not False and not (options.show is None and options.serve) and runner.can_show()
@@ -117,7 +126,7 @@ def command(options: LiveOptions) -> int:
 
         page = Page(options.serve, options.token, len(pipeline.sources))
     folder = runner.free_folder(options.project, options.name)
-    outputs = runner.Outputs(folder, window, options.save, options.save_json, page)
+    outputs = runner.Outputs(folder, window, options.save, options.save_json, page, rules, Path(options.project))
     run = runner.Runner(pipeline, outputs)
     print(pipeline.model.runs_on, flush=True)
     if page is not None:

@@ -22,6 +22,7 @@ class LiveOptions:
     timeout: Annotated[float | None, "seconds of a camera's silence; without it, by its own pace", 0.1, 3600] = None
     track: Annotated[str, "bytetrack, botsort or ocsort: objects keep a number, from frame to frame"] = ""
     zones: Annotated[str, "a JSON file of polygons and lines in which tracks are counted"] = ""
+    on: Annotated[str, "rules: 'person>0 for 3s do=snapshot,clip,post:URL,mqtt:URL', with ; between two"] = ""
     show: Annotated[bool | None, "a window; without it where there is a screen and no page"] = None
     save: Annotated[bool, "an MP4 of each source"] = False
     save_json: Annotated[bool, "a line of JSON for each frame"] = False

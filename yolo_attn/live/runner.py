@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ import numpy as np
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.live.annotate import annotate, silent, text
+from yolo_attn.live.events import Events
 from yolo_attn.live.keys import Keys
 from yolo_attn.live.pipeline import Pipeline
 from yolo_attn.live.record import JsonLines, Recorder, file_name
 from yolo_attn.live.results import Result
+from yolo_attn.live.rules import Rule
 from yolo_attn.live.stats import Stats
 from yolo_attn.live.status import STATUS_SECONDS, Status
 from yolo_attn.live.zone_counts import Passage
@@ -33,13 +35,15 @@ LOG_SECONDS = 10.0  # between two lines where the output is no terminal
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is done with the results: a window, videos, lines of JSON, a page; and the folder for files."""
+    """What is done with the results: a window, videos, lines of JSON, a page, rules; and the folders for files."""
 
     folder: Path
     show: bool = False
     save: bool = False
     save_json: bool = False
     page: Any = None
+    rules: Sequence[Rule] = ()
+    project: Path = Path()
 
 
 class Runner:
@@ -55,10 +59,14 @@ class Runner:
         self._pictures: dict[int, np.ndarray] = {}
         self._results: dict[int, Result] = {}
         self.status = Status(pipeline, self.stats, self._results)
-        self._looks = outputs.show or outputs.save or outputs.page is not None
         self._snapshots, self._said = 0, ""
         self._lost: list[str] = []  # of what was asked for
         self._terminal = sys.stdout.isatty()
+        self._events: Events | None = None
+        if outputs.rules:
+            self._events = Events(list(outputs.rules), self.sources, outputs.folder, outputs.project, self._say)
+        drawn = self._events is not None and self._events.looks
+        self._looks = outputs.show or outputs.save or outputs.page is not None or drawn
         self._told = self._logged = self.status.began
 
     def run(self) -> int:
@@ -106,6 +114,7 @@ class Runner:
 
     def _put_out(self, result: Result) -> None:
         stats = self.stats
+        image = None
         if self._looks:
             image = annotate(result)
             speed = f"{stats.rates[result.index].fps:.1f} fps  {stats.recent_lag * 1000:.0f} ms"
@@ -125,6 +134,8 @@ class Runner:
             if self._lines is None:
                 lines.close()
         self._log(result, [passage for zone in result.zones for passage in zone.passages])
+        if events := self._events:
+            self._attempt("what an event asks for", functools.partial(events.see, result, image))
         stats.add(result, now)
         if self._snapshots:
             self._snapshot()
@@ -169,6 +180,8 @@ class Runner:
                 self._log(result, self.pipeline.zones.end(index))
         if self._passages:
             self._passages.close()
+        if self._events:
+            self._attempt("what an event asks for", self._events.close)
         if self.page is not None:
             self.page.close()
         if self.outputs.show:

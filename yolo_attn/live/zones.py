@@ -109,7 +109,7 @@ class Zones:
         """Sets `result.zones`; results of one source come in the order of their frames."""
         source = self.sources[result.index]
         found = self._detections(xyxy=result.xyxy, class_id=result.class_id, tracker_id=result.track_id)
-        now = result.captured if source.live else result.number / source.fps
+        now = source.clock(result)
         with self._lock:
             result.zones = [one.count(found, result, now) for one in self._counters[result.index].values()]
 
