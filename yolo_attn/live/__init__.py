@@ -126,7 +126,9 @@ def command(options: LiveOptions) -> int:
 
         page = Page(options.serve, options.token, len(pipeline.sources))
     folder = runner.free_folder(options.project, options.name)
-    outputs = runner.Outputs(folder, window, options.save, options.save_json, page, rules, Path(options.project))
+    outputs = runner.Outputs(
+        folder, window, options.save, options.save_json, page, rules, Path(options.project), options.watchdog
+    )
     run = runner.Runner(pipeline, outputs)
     print(pipeline.model.runs_on, flush=True)
     if page is not None:

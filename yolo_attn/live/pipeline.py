@@ -8,6 +8,7 @@ an older one before the model and before the network, so that lag does not grow 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import cv2
 
@@ -32,6 +33,7 @@ class Pipeline:
     def __init__(self, model: Model, sources: list[Source], steps: Sequence[Callable[[Result], None]] = ()):
         self.model, self.sources, self.steps = model, sources, steps
         self.inference_seconds = 0.0
+        self._since: dict[str, float] = {}  # when each stage began with the frame that it has
         self._resumed = threading.Event()
         self._resumed.set()
         self._error: BaseException | None = None
@@ -83,6 +85,11 @@ class Pipeline:
         if self._error:
             raise self._error
 
+    def stuck(self, seconds: float) -> str:
+        """Returns the stage that has been at one frame for longer than `seconds`; empty where none has."""
+        now = time.monotonic()
+        return next((stage for stage, since in list(self._since.items()) if now - since > seconds), "")
+
     def stop(self) -> None:
         """Lets `results()` end after what is in it; may be called from a signal's handler or another thread."""
         self._captured.end()  # not waiting for a camera that hangs
@@ -110,9 +117,16 @@ class Pipeline:
         finally:
             out.finish()
 
+    @contextmanager
+    def _working(self, stage: str) -> Iterator[None]:
+        self._since[stage] = time.monotonic()
+        yield
+        self._since[stage] = float("inf")
+
     def _prepare(self) -> None:
         while (frame := self._captured.take()) is not None:
-            work = self.model.prepare(frame)
+            with self._working("prepare"):
+                work = self.model.prepare(frame)
             displaced = self._prepared.put(frame.index, work)
             if displaced is not None:
                 self.model.release(displaced)
@@ -125,13 +139,15 @@ class Pipeline:
             if work is None:
                 return
             began = time.perf_counter()
-            self.model.infer(work)
+            with self._working("infer"):
+                self.model.infer(work)
             self.inference_seconds += time.perf_counter() - began
             self._inferred.put(0, work)
 
     def _decode(self) -> None:
         while (work := self._inferred.take()) is not None:
-            result = self.model.decode(work)
-            for step in self.steps:
-                step(result)
+            with self._working("decode"):
+                result = self.model.decode(work)
+                for step in self.steps:
+                    step(result)
             self._results.put(0, result)

@@ -20,6 +20,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.live.annotate import annotate, silent, text
 from yolo_attn.live.events import Events
 from yolo_attn.live.keys import Keys
+from yolo_attn.live.notify import notify
 from yolo_attn.live.pipeline import Pipeline
 from yolo_attn.live.record import JsonLines, Recorder, file_name
 from yolo_attn.live.results import Result
@@ -44,6 +45,7 @@ class Outputs:
     page: Any = None
     rules: Sequence[Rule] = ()
     project: Path = Path()
+    watchdog: float = 120.0
 
 
 class Runner:
@@ -73,9 +75,10 @@ class Runner:
         """Runs until the sources end or somebody stops it; returns the exit status.
 
         Raises:
-            AttentionError: None of the files could be read.
+            AttentionError: None of the files could be read, or a stage is stuck.
         """
         handlers = self._catch_signals()
+        notify("READY=1")
         try:
             with Keys() as keys:
                 for result in self.pipeline.results():
@@ -89,6 +92,7 @@ class Runner:
                         self._told = now
                         self._tell(now)
         finally:
+            notify("STOPPING=1")
             self.pipeline.close()
             self._close()
             for number, handler in handlers.items():
@@ -232,6 +236,12 @@ class Runner:
 
     def _tell(self, now: float) -> None:
         """Says how it goes: on the status line, on the page, and on the pictures of sources that send none."""
+        if stage := self.pipeline.stuck(self.outputs.watchdog):
+            raise AttentionError(
+                f"the stage '{stage}' has been at one frame for {self.outputs.watchdog:.0f} s and is stuck: the run "
+                "ends; start it again, or write watchdog=600 where it is only slow"
+            )
+        notify("WATCHDOG=1")
         if self._snapshots:
             self._snapshot()  # while paused
         self.status.remember()
