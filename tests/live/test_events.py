@@ -17,8 +17,10 @@ from tests.support.receivers import Receiver, broker, free_port
 from yolo_attn import cli
 from yolo_attn.errors import AttentionError
 from yolo_attn.live import clips, outbox, rules
+from yolo_attn.live.events import Events
 from yolo_attn.live.results import Result
 from yolo_attn.live.senders import sender
+from yolo_attn.live.sources import Camera
 from yolo_attn.live.zone_counts import Zone
 from yolo_attn.live.zone_file import Shape
 
@@ -128,6 +130,23 @@ def test_what_waits_is_bounded_and_is_there_in_the_next_run(tmp_path, monkeypatc
     file.write_text("no database, but as long as one of them is at least")
     with pytest.raises(AttentionError, match="move it away"):
         outbox.Outbox(file, {}, lambda line: None)
+
+
+def test_a_message_goes_out_where_its_picture_cannot_be_written(tmp_path):
+    """As on a full disk; what is lost is said once, however often it happens."""
+    (rule,) = rules.read("any>0 every 0s do=snapshot,clip,post:http://127.0.0.1:1/", NAMES, None)
+    folder, source = tmp_path / "exp", Camera(0, 0, False, 1)
+    folder.write_text("a file, so that nothing can be written below it")
+    events = Events([rule], [source], folder, tmp_path, lambda line: None)
+    image = np.zeros((48, 64, 3), np.uint8)
+    for number in range(1, 3):
+        with pytest.raises(OSError):
+            events.see(Result(image, "door", captured=number, class_id=np.zeros(1, np.int64)), image)
+    events.close()
+    base = sqlite3.connect(tmp_path / "events.db")
+    bodies = [json.loads(body) for (body,) in base.execute("SELECT body FROM messages")]
+    base.close()
+    assert len(bodies) == 2 and "snapshot" not in bodies[0] and bodies[0]["count"] == 1
 
 
 def test_a_redirect_takes_no_message():

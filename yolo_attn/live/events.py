@@ -66,14 +66,18 @@ class Events:
         Raises:
             OSError: A picture or a message cannot be written.
         """
-        source = self.sources[result.index]
-        now = source.clock(result)
+        now, failed = self.sources[result.index].clock(result), None
         if self._clips and image is not None:
             self._clips.add(result.index, image, now)
         for watch in self._watches[result.index]:
             count = watch.rule.count(result)
             if watch.see(count, now):
-                self._fire(watch.rule, result, image, count, now)
+                try:
+                    self._fire(watch.rule, result, image, count, now)
+                except OSError as error:  # the other rules hold all the same
+                    failed = error
+        if failed:
+            raise failed
 
     def close(self) -> None:
         """Finishes the clips; messages that cannot be sent now wait for the next run.
@@ -96,16 +100,28 @@ class Events:
         said |= {"file": result.file} if result.file else {}
         stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(result.time))
         stem = self.folder / f"event-{file_name(result.source)}-{stamp}-{result.number}"
-        if rule.files:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        if "snapshot" in rule.files and image is not None:
-            said["snapshot"] = f"{stem}.jpg"
-            if not cv2.imwrite(said["snapshot"], image):
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
-        if self._clips and "clip" in rule.files:
-            said["clip"] = str(self._clips.start(result.index, Path(f"{stem}.mp4"), now))
+        failed: OSError | None = None
+        try:
+            said |= self._save(rule, stem, result.index, image, now)
+        except OSError as error:  # the message goes out all the same
+            failed = error
         said["detections"] = result.summary()
         for url in rule.urls:
             assert self._outbox is not None
             self._outbox.put(redacted(url), json.dumps(said, ensure_ascii=False))
         self.say(f"event: {rule.text}: {count} in {result.source}")
+        if failed:
+            raise failed
+
+    def _save(self, rule: Rule, stem: Path, index: int, image: np.ndarray | None, now: float) -> dict[str, str]:
+        """Writes the picture and begins the clip that a rule asks for; returns their names for the message."""
+        said = {}
+        if rule.files:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        if self._clips and "clip" in rule.files:
+            said["clip"] = str(self._clips.start(index, Path(f"{stem}.mp4"), now))
+        if "snapshot" in rule.files and image is not None:
+            said["snapshot"] = f"{stem}.jpg"
+            if not cv2.imwrite(said["snapshot"], image):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return said

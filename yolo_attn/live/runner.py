@@ -139,7 +139,7 @@ class Runner:
                 lines.close()
         self._log(result, [passage for zone in result.zones for passage in zone.passages])
         if events := self._events:
-            self._attempt("what an event asks for", functools.partial(events.see, result, image))
+            self._attempt("a file or message of an event", functools.partial(events.see, result, image), "failed")
         stats.add(result, now)
         if self._snapshots:
             self._snapshot()
@@ -157,13 +157,15 @@ class Runner:
         if self.outputs.show:
             cv2.imshow(TITLE if len(self.sources) == 1 else self.sources[index].label, image)
 
-    def _attempt(self, what: str, write: Callable[[], None]) -> bool:
+    def _attempt(self, what: str, write: Callable[[], None], how: str = "ended") -> bool:
         """Writes, and tells whether it could be done; if not, it is said, and the exit status will be 1."""
         try:
             write()
         except OSError as error:
-            self._lost.append(f"{what} ended: {error.strerror}")
-            self._say(f"ERROR ❌️ {what} ended: {error.strerror} ({self.outputs.folder}); inference goes on")
+            line = f"{what} {how}: {error.strerror}"
+            if line not in self._lost:  # what an event asks for may fail again and again
+                self._lost.append(line)
+                self._say(f"ERROR ❌️ {line} ({self.outputs.folder}); inference goes on")
             return False
         return True
 
@@ -185,7 +187,7 @@ class Runner:
         if self._passages:
             self._passages.close()
         if self._events:
-            self._attempt("what an event asks for", self._events.close)
+            self._attempt("a file or message of an event", self._events.close, "failed")
         if self.page is not None:
             self.page.close()
         if self.outputs.show:
