@@ -228,5 +228,6 @@ def test_what_a_rule_needs_is_one_line(live_model, tmp_path, capsys, monkeypatch
         error = capsys.readouterr().err
         assert said in error and error.count("\n") == 1
     monkeypatch.setitem(__import__("sys").modules, "paho.mqtt.publish", None)
-    assert cli.main([*words, "on=any>0 do=mqtt:mqtt://b/t"]) == 1
-    assert "yolo_attn[mqtt]" in capsys.readouterr().err
+    assert cli.main([*words, "save_json=True", "on=any>0 do=mqtt:mqtt://b/t"]) == 1
+    assert "pip install paho-mqtt" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())  # nothing was begun

@@ -53,6 +53,12 @@ class Runner:
 
     def __init__(self, pipeline: Pipeline, outputs: Outputs):
         self.pipeline, self.sources, self.outputs = pipeline, pipeline.sources, outputs
+        self._snapshots, self._said = 0, ""
+        self._lost: list[str] = []  # of what was asked for
+        self._terminal = sys.stdout.isatty()
+        self._events: Events | None = None
+        if outputs.rules:  # first, as it may be refused
+            self._events = Events(list(outputs.rules), self.sources, outputs.folder, outputs.project, self._say)
         self.stats = Stats(len(self.sources))
         self.page = outputs.page
         self._recorder = Recorder(self._folder()) if outputs.save else None
@@ -61,12 +67,6 @@ class Runner:
         self._pictures: dict[int, np.ndarray] = {}
         self._results: dict[int, Result] = {}
         self.status = Status(pipeline, self.stats, self._results)
-        self._snapshots, self._said = 0, ""
-        self._lost: list[str] = []  # of what was asked for
-        self._terminal = sys.stdout.isatty()
-        self._events: Events | None = None
-        if outputs.rules:
-            self._events = Events(list(outputs.rules), self.sources, outputs.folder, outputs.project, self._say)
         drawn = self._events is not None and self._events.looks
         self._looks = outputs.show or outputs.save or outputs.page is not None or drawn
         self._told = self._logged = self.status.began

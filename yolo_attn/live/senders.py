@@ -34,7 +34,7 @@ def sender(url: str) -> Callable[[str], None]:
     try:
         import paho.mqtt.publish  # noqa: F401
     except ImportError as error:
-        raise AttentionError(f"mqtt:... needs paho-mqtt ({error}): pip install 'yolo_attn[mqtt]'") from None
+        raise AttentionError(f"mqtt:... needs paho-mqtt ({error}): pip install paho-mqtt") from None
     return partial(_publish, url)
 
 
