@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from yolo_attn.cli.config import read_live
 from yolo_attn.cli.keys import choices, keys_of, read_options
 from yolo_attn.contract.options import CheckOptions
 from yolo_attn.errors import AttentionError
@@ -218,6 +219,8 @@ def read(arguments: list[str]) -> tuple:
         if words:
             raise AttentionError(f"'yolo-attn {name}' has no key '{words[0].partition('=')[0]}'; it takes none")
         return (command,)
+    if parameter.annotation is LiveOptions:
+        return command, read_live(words)
     return command, read_options(name, parameter.annotation, words)
 
 

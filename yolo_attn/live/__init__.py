@@ -5,7 +5,8 @@ The module itself can be called, so that `yolo_attn.live(...)` and `yolo_attn.li
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 from yolo_attn.errors import AttentionError
@@ -28,6 +29,8 @@ def live(
     stream_buffer: bool | None = None,
     threads: int = 0,
     timeout: float | None = None,
+    track: str = "",
+    zones: str = "",
 ) -> Iterator:
     """Yields a `Result` (`yolo_attn.live.results`) for each frame of a camera, a stream or files.
 
@@ -47,13 +50,16 @@ def live(
         stream_buffer: True keeps every frame, False only the newest; without it files keep all and cameras do not.
         threads: CPU threads of the network; 0 lets ONNX Runtime choose.
         timeout: Seconds of silence after which a camera is opened again; by its own pace without it.
+        track: `bytetrack`, `botsort` or `ocsort`: `Result.track_id` has the number that an object keeps in its source.
+        zones: A JSON file of polygons and lines: `Result.zones` has what was counted in them.
 
     Raises:
         AttentionError: The model or a source cannot be used; the message says what to do.
     """
     options = LiveOptions(
-        str(model), source, imgsz, conf, iou, max_det, classes, str(device), vid_stride, stream_buffer, threads, timeout
-    )
+        str(model), source, imgsz, conf, iou, max_det, classes, str(device), vid_stride, stream_buffer, threads,
+        timeout, track, str(zones),
+    )  # fmt: skip
     return (result for result in open_pipeline(options).results() if result is not None)
 
 
@@ -70,11 +76,31 @@ def open_pipeline(options: LiveOptions):
     from yolo_attn.live.heads import Thresholds
     from yolo_attn.live.load import load
     from yolo_attn.live.pipeline import Pipeline
+    from yolo_attn.live.results import Result
 
     classes = None if options.classes is None else tuple(options.classes)
     limits = Thresholds(options.conf, options.iou, options.max_det, classes)
     opened = opening.open_sources(options.source, options.stream_buffer, options.vid_stride, options.timeout)
-    return Pipeline(load(options.model, options.imgsz, options.device, options.threads, limits), opened)
+    steps: list[Callable[[Result], None]] = []
+    if options.track:
+        from yolo_attn.live.tracking import Tracking
+
+        steps.append(Tracking(options.track, opened))
+    if options.zones:
+        if not options.track:
+            raise AttentionError(f"zones={options.zones} counts tracks: add track=bytetrack")
+        from yolo_attn.live.zones import Zones
+
+        steps.append(Zones(Path(options.zones), opened, new=bool(options.serve)))
+    return Pipeline(load(options.model, options.imgsz, options.device, options.threads, limits), opened, steps)
+
+
+def rules_of(options: LiveOptions, pipeline) -> list:
+    """Returns the rules of `on=...`, of which classes and zones are known."""
+    from yolo_attn.live import rules
+
+    zones = pipeline.zones and [shape.name for shape in pipeline.zones.shapes]
+    return rules.read(options.on, pipeline.model.names, zones)
 
 
 def command(options: LiveOptions) -> int:
@@ -86,6 +112,7 @@ def command(options: LiveOptions) -> int:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     pipeline = open_pipeline(options)
+    rules = rules_of(options, pipeline)
     from yolo_attn.live import runner
 
     window = options.show is not False and not (options.show is None and options.serve) and runner.can_show()
@@ -99,11 +126,14 @@ def command(options: LiveOptions) -> int:
 
         page = Page(options.serve, options.token, len(pipeline.sources))
     folder = runner.free_folder(options.project, options.name)
-    outputs = runner.Outputs(folder, window, options.save, options.save_json, page)
+    outputs = runner.Outputs(
+        folder, window, options.save, options.save_json, page, rules, Path(options.project), options.watchdog
+    )
     run = runner.Runner(pipeline, outputs)
     print(pipeline.model.runs_on, flush=True)
     if page is not None:
         page.command = run.command
+        page.zones = pipeline.zones
         print(f"Page: {page.url}", flush=True)
     return run.run()
 

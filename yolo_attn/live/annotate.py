@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 
 from yolo_attn.live.results import Result, corners
+from yolo_attn.live.zone_counts import Zone
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 # Which of COCO's 17 keypoints are joined: face, arms, trunk, legs.
 BONES = ((0, 1), (0, 2), (1, 3), (2, 4), (5, 7), (7, 9), (6, 8), (8, 10), (5, 6), (5, 11), (6, 12), (11, 12),
          (11, 13), (13, 15), (12, 14), (14, 16))  # fmt: skip
+ZONE = (255, 220, 90)  # the colour of zones and lines, BGR
 SEEN = 0.25  # the least visibility of a keypoint that is drawn
 
 
@@ -35,10 +37,13 @@ def annotate(result: Result) -> np.ndarray:
             cv2.rectangle(image, (x1, y1), (x2, y2), shade, width, cv2.LINE_AA)
         else:
             cv2.polylines(image, [polygons[i].astype(np.int32)], True, shade, width, cv2.LINE_AA)
-        label = f"{result.name(result.class_id[i])} {result.confidence[i]:.2f}"
+        number = "" if result.track_id is None or result.track_id[i] < 0 else f" #{result.track_id[i]}"
+        label = f"{result.name(result.class_id[i])}{number} {result.confidence[i]:.2f}"
         text(image, label, (x1, y1), shade, above=True)
         if result.keypoints is not None:
             _skeleton(image, result.keypoints[i], shade, width)
+    for zone in result.zones:
+        _zone(image, zone, width)
     if result.probs is not None:
         for line, (class_id, probability) in enumerate(result.top()):
             text(image, f"{result.name(class_id)} {probability:.2f}", (0, 30 + line * 20), color(class_id))
@@ -68,6 +73,21 @@ def _tint(image: np.ndarray, mask: np.ndarray, box: np.ndarray, shade: tuple[int
     x1, y1, x2, y2 = np.ceil(box).astype(int)
     part, inside = image[y1:y2, x1:x2], mask[y1:y2, x1:x2]
     part[inside] = part[inside] // 2 + np.array(shade, np.uint8) // 2
+
+
+def _zone(image: np.ndarray, zone: Zone, width: int) -> None:
+    points = np.array(zone.shape.points, np.int32)
+    if zone.shape.is_line:
+        cv2.line(image, points[0].tolist(), points[1].tolist(), ZONE, width + 1, cv2.LINE_AA)
+        along, middle = points[1] - points[0], points.mean(0)
+        tip = middle + np.array([along[1], -along[0]]) / max(np.hypot(*along), 1) * 12 * width  # which way is in
+        cv2.arrowedLine(image, middle.astype(int).tolist(), tip.astype(int).tolist(), ZONE, width, cv2.LINE_AA, 0, 0.4)
+        words = f"{zone.shape.name}: in {zone.entered}, out {zone.left}"
+    else:
+        cv2.polylines(image, [points], True, ZONE, width + 1, cv2.LINE_AA)
+        words = f"{zone.shape.name}: {zone.inside}"
+    x, y = points[points[:, 1].argmin()].tolist()
+    text(image, words, (x, y), ZONE, above=True)
 
 
 def _skeleton(image: np.ndarray, points: np.ndarray, shade: tuple[int, int, int], width: int) -> None:

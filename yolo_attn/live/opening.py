@@ -8,6 +8,7 @@ import cv2
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.live.naming import SCHEME, camera_name, given_name, is_pipeline, redacted, told_apart
+from yolo_attn.live.options import SourceOptions
 from yolo_attn.live.record import PICTURES
 from yolo_attn.live.sources import VIDEOS, Camera, Files, Source, suffix_of
 
@@ -20,7 +21,7 @@ def open_sources(source, keeps_all: bool | None, stride: int, timeout: float | N
     Args:
         source: A camera's number, a URL, a GStreamer pipeline, a file, a folder, a pattern such as `*.jpg`, a
             `.streams` file with one source a line, several of these with commas between them, or a list of them; each
-            with a name of its own or without, `door@rtsp://camera/live`.
+            with a name of its own or without, `door@rtsp://camera/live`. In a list may be `SourceOptions`, too.
         keeps_all: Whether every frame counts; without it, for files alone.
         stride: Every which frame is taken.
         timeout: Seconds of silence after which a camera is opened again; without it, by its own pace.
@@ -31,8 +32,15 @@ def open_sources(source, keeps_all: bool | None, stride: int, timeout: float | N
     texts = list(source) if isinstance(source, list | tuple) else _split(str(source))
     if not texts:
         raise AttentionError("there is no source: write source=0 for the first camera, or a URL or a file")
-    given, wheres = zip(*(given_name(str(text)) for text in texts), strict=True)
-    sources = [_open(index, where, keeps_all, stride, timeout) for index, where in enumerate(wheres)]
+    own = [one if isinstance(one, SourceOptions) else SourceOptions(str(one)) for one in texts]
+    given, wheres = zip(*((one.name, one.source) if one.name else given_name(one.source) for one in own), strict=True)
+    sources = [
+        _open(
+            index, where, keeps_all if one.stream_buffer is None else one.stream_buffer, one.vid_stride or stride,
+            one.timeout or timeout,
+        )
+        for index, (one, where) in enumerate(zip(own, wheres, strict=True))
+    ]  # fmt: skip
     names = [name or one.label for name, one in zip(given, sources, strict=True)]
     paths = [
         None if name or isinstance(one, Camera) else Path(where)

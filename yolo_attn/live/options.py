@@ -20,6 +20,9 @@ class LiveOptions:
     stream_buffer: Annotated[bool | None, "keep every frame; without it files do, and cameras do not"] = None
     threads: Annotated[int, "CPU threads of the network; 0 lets ONNX Runtime choose", 0, 1024] = 0
     timeout: Annotated[float | None, "seconds of a camera's silence; without it, by its own pace", 0.1, 3600] = None
+    track: Annotated[str, "bytetrack, botsort or ocsort: objects keep a number, from frame to frame"] = ""
+    zones: Annotated[str, "a JSON file of polygons and lines in which tracks are counted"] = ""
+    on: Annotated[str, "rules: 'person>0 for 3s do=snapshot,clip,post:URL,mqtt:URL', with ; between two"] = ""
     show: Annotated[bool | None, "a window; without it where there is a screen and no page"] = None
     save: Annotated[bool, "an MP4 of each source"] = False
     save_json: Annotated[bool, "a line of JSON for each frame"] = False
@@ -27,3 +30,16 @@ class LiveOptions:
     name: Annotated[str, "the run's folder in it"] = "exp"
     serve: Annotated[str, "a port, or an address and a port, for the page in a browser"] = ""
     token: Annotated[str, "what the page asks for from other machines"] = ""
+    watchdog: Annotated[float, "seconds at one frame after which a stage is stuck, and the run ends", 1, 86400] = 120
+    config: Annotated[str, "a YAML file of these keys, and of sources with settings of their own"] = ""
+
+
+@dataclass
+class SourceOptions:
+    """What `config=` says of one of its sources; where it says nothing, what it says of all holds."""
+
+    source: Annotated[str, "a camera's number, URL, file or folder"]
+    name: Annotated[str, "what it is called"] = ""
+    vid_stride: Annotated[int | None, "every which frame is taken", 1, 10000] = None
+    stream_buffer: Annotated[bool | None, "keep every frame"] = None
+    timeout: Annotated[float | None, "seconds of its silence", 0.1, 3600] = None

@@ -7,7 +7,8 @@ an older one before the model and before the network, so that lag does not grow 
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import cv2
 
@@ -15,6 +16,7 @@ from yolo_attn.live.mailbox import Mailbox
 from yolo_attn.live.model import Model, Work
 from yolo_attn.live.results import Frame, Result
 from yolo_attn.live.sources import Source
+from yolo_attn.live.zones import Zones
 
 TICK = 0.2  # seconds after which `results(ticks=True)` says that nothing came
 
@@ -23,13 +25,15 @@ class Pipeline:
     """Sources, a model, and the threads between them.
 
     Attributes:
+        steps: What is added to each result behind the model, in this order: tracks, zones.
         paused: While set, nothing is taken by the network: cameras go on, files wait.
         inference_seconds: The time that the network was at work.
     """
 
-    def __init__(self, model: Model, sources: list[Source]):
-        self.model, self.sources = model, sources
+    def __init__(self, model: Model, sources: list[Source], steps: Sequence[Callable[[Result], None]] = ()):
+        self.model, self.sources, self.steps = model, sources, steps
         self.inference_seconds = 0.0
+        self._since: dict[str, float] = {}  # when each stage began with the frame that it has
         self._resumed = threading.Event()
         self._resumed.set()
         self._error: BaseException | None = None
@@ -46,6 +50,11 @@ class Pipeline:
                 (self._decode, self._results),
             )
         ]
+
+    @property
+    def zones(self) -> Zones | None:
+        """The step that counts in zones, if there is one."""
+        return next((step for step in self.steps if isinstance(step, Zones)), None)
 
     @property
     def paused(self) -> bool:
@@ -76,6 +85,11 @@ class Pipeline:
         if self._error:
             raise self._error
 
+    def stuck(self, seconds: float) -> str:
+        """Returns the stage that has been at one frame for longer than `seconds`; empty where none has."""
+        now = time.monotonic()
+        return next((stage for stage, since in list(self._since.items()) if now - since > seconds), "")
+
     def stop(self) -> None:
         """Lets `results()` end after what is in it; may be called from a signal's handler or another thread."""
         self._captured.end()  # not waiting for a camera that hangs
@@ -103,9 +117,16 @@ class Pipeline:
         finally:
             out.finish()
 
+    @contextmanager
+    def _working(self, stage: str) -> Iterator[None]:
+        self._since[stage] = time.monotonic()
+        yield
+        self._since[stage] = float("inf")
+
     def _prepare(self) -> None:
         while (frame := self._captured.take()) is not None:
-            work = self.model.prepare(frame)
+            with self._working("prepare"):
+                work = self.model.prepare(frame)
             displaced = self._prepared.put(frame.index, work)
             if displaced is not None:
                 self.model.release(displaced)
@@ -118,10 +139,15 @@ class Pipeline:
             if work is None:
                 return
             began = time.perf_counter()
-            self.model.infer(work)
+            with self._working("infer"):
+                self.model.infer(work)
             self.inference_seconds += time.perf_counter() - began
             self._inferred.put(0, work)
 
     def _decode(self) -> None:
         while (work := self._inferred.take()) is not None:
-            self._results.put(0, self.model.decode(work))
+            with self._working("decode"):
+                result = self.model.decode(work)
+                for step in self.steps:
+                    step(result)
+            self._results.put(0, result)

@@ -159,6 +159,7 @@ class JsonLines:
         values = {"time": round(result.time, 4), "index": result.index, "source": result.source}
         values |= {"file": result.file} if result.file else {}
         values |= {"frame": result.number, "lag_ms": round(result.lag * 1000, 2), "detections": result.summary()}
+        values |= {"zones": [zone.summary() for zone in result.zones]} if result.zones else {}
         line, end = (json.dumps(values, ensure_ascii=False) + "\n").encode(), self._stream.tell()
         written = self._stream.write(line) or 0
         if written < len(line):

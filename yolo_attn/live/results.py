@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from yolo_attn.live.zone_counts import Zone
+
 
 @dataclass
 class Frame:
@@ -55,6 +57,8 @@ class Result:
         keypoints: (N, K, 2 or 3) float32 for pose: x, y and visibility.
         xywhr: (N, 5) float32 for oriented boxes: centre, size and angle in radians; `xyxy` then holds what is around.
         probs: (C,) float32 for classification, which has no boxes.
+        track_id: (N,) int64 with `track=...`: the number that an object keeps in its source; -1 while it has none yet.
+        zones: With `zones=...`: what was counted so far in each zone and across each line of the source.
     """
 
     frame: np.ndarray
@@ -73,6 +77,8 @@ class Result:
     keypoints: np.ndarray | None = None
     xywhr: np.ndarray | None = None
     probs: np.ndarray | None = None
+    track_id: np.ndarray | None = None
+    zones: list[Zone] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.xyxy)
@@ -107,6 +113,8 @@ class Result:
         }
         said: dict = {"name": self.name(self.class_id[i]), "class": int(self.class_id[i])}
         said |= {"confidence": round(float(self.confidence[i]), 5), "box": box}
+        if self.track_id is not None and self.track_id[i] >= 0:
+            said["track_id"] = int(self.track_id[i])
         if self.mask is not None:
             x, y = outline(self.mask[i]).T.tolist()
             said["segments"] = {"x": x, "y": y}

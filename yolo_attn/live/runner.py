@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,17 @@ import numpy as np
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.live.annotate import annotate, silent, text
+from yolo_attn.live.events import Events
 from yolo_attn.live.keys import Keys
+from yolo_attn.live.notify import notify
 from yolo_attn.live.pipeline import Pipeline
 from yolo_attn.live.record import JsonLines, Recorder, file_name
 from yolo_attn.live.results import Result
+from yolo_attn.live.rules import Rule
 from yolo_attn.live.stats import Stats
 from yolo_attn.live.status import STATUS_SECONDS, Status
+from yolo_attn.live.zone_counts import Passage
+from yolo_attn.live.zone_log import Passages
 
 TITLE = "yolo-attn live"
 LOG_SECONDS = 10.0  # between two lines where the output is no terminal
@@ -31,13 +36,16 @@ LOG_SECONDS = 10.0  # between two lines where the output is no terminal
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is done with the results: a window, videos, lines of JSON, a page; and the folder for files."""
+    """What is done with the results: a window, videos, lines of JSON, a page, rules; and the folders for files."""
 
     folder: Path
     show: bool = False
     save: bool = False
     save_json: bool = False
     page: Any = None
+    rules: Sequence[Rule] = ()
+    project: Path = Path()
+    watchdog: float = 120.0
 
 
 class Runner:
@@ -45,26 +53,32 @@ class Runner:
 
     def __init__(self, pipeline: Pipeline, outputs: Outputs):
         self.pipeline, self.sources, self.outputs = pipeline, pipeline.sources, outputs
+        self._snapshots, self._said = 0, ""
+        self._lost: list[str] = []  # of what was asked for
+        self._terminal = sys.stdout.isatty()
+        self._events: Events | None = None
+        if outputs.rules:  # first, as it may be refused
+            self._events = Events(list(outputs.rules), self.sources, outputs.folder, outputs.project, self._say)
         self.stats = Stats(len(self.sources))
         self.page = outputs.page
         self._recorder = Recorder(self._folder()) if outputs.save else None
         self._lines = JsonLines(self._folder() / "detections.jsonl") if outputs.save_json else None
+        self._passages = Passages(self._folder() / "zones.csv") if pipeline.zones else None
         self._pictures: dict[int, np.ndarray] = {}
         self._results: dict[int, Result] = {}
         self.status = Status(pipeline, self.stats, self._results)
-        self._looks = outputs.show or outputs.save or outputs.page is not None
-        self._snapshots, self._said = 0, ""
-        self._lost: list[str] = []  # of what was asked for
-        self._terminal = sys.stdout.isatty()
+        drawn = self._events is not None and self._events.looks
+        self._looks = outputs.show or outputs.save or outputs.page is not None or drawn
         self._told = self._logged = self.status.began
 
     def run(self) -> int:
         """Runs until the sources end or somebody stops it; returns the exit status.
 
         Raises:
-            AttentionError: None of the files could be read.
+            AttentionError: None of the files could be read, or a stage is stuck.
         """
         handlers = self._catch_signals()
+        notify("READY=1")
         try:
             with Keys() as keys:
                 for result in self.pipeline.results():
@@ -78,6 +92,7 @@ class Runner:
                         self._told = now
                         self._tell(now)
         finally:
+            notify("STOPPING=1")
             self.pipeline.close()
             self._close()
             for number, handler in handlers.items():
@@ -103,6 +118,7 @@ class Runner:
 
     def _put_out(self, result: Result) -> None:
         stats = self.stats
+        image = None
         if self._looks:
             image = annotate(result)
             speed = f"{stats.rates[result.index].fps:.1f} fps  {stats.recent_lag * 1000:.0f} ms"
@@ -121,9 +137,19 @@ class Runner:
             )
             if self._lines is None:
                 lines.close()
+        self._log(result, [passage for zone in result.zones for passage in zone.passages])
+        if events := self._events:
+            self._attempt("a file or message of an event", functools.partial(events.see, result, image), "failed")
         stats.add(result, now)
         if self._snapshots:
             self._snapshot()
+
+    def _log(self, result: Result, passages: list[Passage]) -> None:
+        if log := self._passages:
+            write = functools.partial(log.write, result, passages)
+            if not self._attempt("the list of passages", write):
+                self._passages = None
+                log.close()
 
     def _show(self, index: int, image: np.ndarray) -> None:
         if self.page is not None:
@@ -131,13 +157,15 @@ class Runner:
         if self.outputs.show:
             cv2.imshow(TITLE if len(self.sources) == 1 else self.sources[index].label, image)
 
-    def _attempt(self, what: str, write: Callable[[], None]) -> bool:
+    def _attempt(self, what: str, write: Callable[[], None], how: str = "ended") -> bool:
         """Writes, and tells whether it could be done; if not, it is said, and the exit status will be 1."""
         try:
             write()
         except OSError as error:
-            self._lost.append(f"{what} ended: {error.strerror}")
-            self._say(f"ERROR ❌️ {what} ended: {error.strerror} ({self.outputs.folder}); inference goes on")
+            line = f"{what} {how}: {error.strerror}"
+            if line not in self._lost:  # what an event asks for may fail again and again
+                self._lost.append(line)
+                self._say(f"ERROR ❌️ {line} ({self.outputs.folder}); inference goes on")
             return False
         return True
 
@@ -153,6 +181,13 @@ class Runner:
             self._attempt("a recording", self._recorder.close)
         if self._lines:
             self._lines.close()
+        if self.pipeline.zones:
+            for index, result in self._results.items():
+                self._log(result, self.pipeline.zones.end(index))
+        if self._passages:
+            self._passages.close()
+        if self._events:
+            self._attempt("a file or message of an event", self._events.close, "failed")
         if self.page is not None:
             self.page.close()
         if self.outputs.show:
@@ -203,6 +238,12 @@ class Runner:
 
     def _tell(self, now: float) -> None:
         """Says how it goes: on the status line, on the page, and on the pictures of sources that send none."""
+        if stage := self.pipeline.stuck(self.outputs.watchdog):
+            raise AttentionError(
+                f"the stage '{stage}' has been at one frame for {self.outputs.watchdog:.0f} s and is stuck: the run "
+                "ends; start it again, or write watchdog=600 where it is only slow"
+            )
+        notify("WATCHDOG=1")
         if self._snapshots:
             self._snapshot()  # while paused
         self.status.remember()

@@ -17,22 +17,24 @@ import cv2
 import numpy as np
 
 from yolo_attn.errors import AttentionError
+from yolo_attn.live.zones import Zones
 
 try:
     import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
-    from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
+    from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
     from starlette.routing import Route
 except ImportError as error:
     raise AttentionError(f"serve=... needs Starlette and Uvicorn ({error}): pip install starlette uvicorn") from None
 
 PAGE = Path(__file__).with_name("page.html")
+LARGEST = 1 << 20  # bytes of what the page sends
 COMMANDS = ("pause", "resume", "snapshot")
 QUALITY = 80  # of the JPEG pictures, in per cent
 BOUNDARY = "picture"
 POLICY = (  # nothing from elsewhere, and in nobody's frame
-    "default-src 'self'; img-src 'self' data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "default-src 'self'; img-src 'self' data:; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; "
     "frame-ancestors 'none'"
 )
 
@@ -63,6 +65,7 @@ class Page:
             )
         self._token, self.command = token, command
         self._feeds = [Feed() for _ in range(sources)]
+        self.zones: Zones | None = None  # which may be drawn on the page
         self._state: dict = {}
         self._closed = False
         self._new_picture = threading.Condition()
@@ -146,6 +149,8 @@ class Page:
             Route("/", self._page),
             Route("/status.json", self._status),
             Route("/picture/{index:int}", self._stream),
+            Route("/zones.js", self._script),
+            Route("/zones.json", self._zones, methods=["GET", "POST"]),
             Route("/command/{name}", self._command, methods=["POST"]),
         ]
         return Guard(Starlette(routes=routes), self._token, is_loopback(self.host))
@@ -181,6 +186,24 @@ class Page:
         finally:
             with self._new_picture:
                 feed.viewers -= 1
+
+    async def _script(self, request: Request) -> Response:
+        return FileResponse(PAGE.with_name("zones.js"), headers={"Cache-Control": "no-cache"})
+
+    async def _zones(self, request: Request) -> Response:
+        """Hands out the shapes, or takes all of them anew; what is no shape is 400, with the line that says why."""
+        if request.method == "GET":
+            said = None if self.zones is None else [shape.entry() for shape in self.zones.shapes]
+            return JSONResponse(said, headers={"Cache-Control": "no-store"})
+        if self.zones is None:
+            return Response("there is no zones=...", 404)
+        if request.headers.get("x-yolo-attn") != "1" or int(request.headers.get("content-length", LARGEST)) >= LARGEST:
+            return Response("unknown command", 400)
+        try:
+            self.zones.draw(json.loads(await request.body()))
+        except (ValueError, RecursionError) as error:
+            return Response(str(error), 400)
+        return Response(status_code=204)
 
     async def _command(self, request: Request) -> Response:
         # A page of another site can send a POST here, but not with a header of its own.

@@ -18,7 +18,7 @@ from yolo_attn.live.naming import SCHEME, camera_name, is_pipeline, redacted
 from yolo_attn.live.pace import Pace
 from yolo_attn.live.record import PICTURES
 from yolo_attn.live.refusals import CANNOT, LONGEST_PAUSE, refusal
-from yolo_attn.live.results import Frame
+from yolo_attn.live.results import Frame, Result
 
 VIDEOS = {".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 COUNTED = {".avi", ".m4v", ".mov", ".mp4"}  # which say how many frames they hold; of the others OpenCV guesses it
@@ -70,6 +70,10 @@ class Source(threading.Thread):
     def is_silent(self) -> bool:
         """Tells whether a camera has sent nothing for longer than it usually does."""
         return False
+
+    def clock(self, result: Result) -> float:
+        """Returns when a frame of it was there, in seconds: a camera's by the clock, a film's by the film."""
+        return result.captured if self.live else result.number / self.fps
 
     def start_into(self, mailbox: Mailbox[Frame]) -> None:
         """Starts reading into `mailbox`."""

@@ -62,6 +62,8 @@ class Stats:
         self.recent: deque[float] = deque(maxlen=30)
         self.frames, self.of = 0, [0] * sources
         self.seen: dict[int, int] = {}
+        self.objects: dict[int, int] = {}  # that were tracked, each counted once, in the class that it began as
+        self._newest = [-1] * sources  # track of each source; their numbers only grow
         self.first = self.last = 0.0
 
     def add(self, result, now: float) -> None:
@@ -76,6 +78,11 @@ class Stats:
         self.recent.append(now - result.captured)
         for class_id in result.classes:
             self.seen[class_id] = self.seen.get(class_id, 0) + 1
+        if result.track_id is not None:
+            new = result.track_id > self._newest[result.index]
+            for class_id in result.class_id[new].tolist():
+                self.objects[class_id] = self.objects.get(class_id, 0) + 1
+            self._newest[result.index] = max([self._newest[result.index], *result.track_id.tolist()])
 
     @property
     def recent_lag(self) -> float:

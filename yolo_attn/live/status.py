@@ -55,7 +55,7 @@ class Status:
         """Returns what the page shows."""
         stats, names, counts = self.stats, self.pipeline.model.names, self.counts()
         totals = sorted(stats.seen.items(), key=lambda item: -item[1])[:8]
-        seen = [(names.get(class_id, str(class_id)), total) for class_id, total in totals]
+        seen = [(names.get(class_id, str(class_id)), total, stats.objects.get(class_id)) for class_id, total in totals]
         return {
             "runs_on": self.pipeline.model.runs_on,
             "paused": self.pipeline.paused,
@@ -64,11 +64,18 @@ class Status:
             "lag_p95_ms": round(stats.lag.percentile(95) * 1000, 1),
             "frames": stats.frames,
             "seconds": round(time.monotonic() - self.began),
-            "classes": [{"name": n, "now": counts.get(n, 0), "total": t} for n, t in seen],
+            "classes": [{"name": n, "now": counts.get(n, 0), "total": t, "objects": o} for n, t, o in seen],
             "sources": [
                 {"name": s.label, "state": s.state, "error": s.error, "fps": round(stats.rates[s.index].fps, 1)}
                 | {"frames": s.frames, "dropped": s.dropped, "reconnects": s.reconnects}
                 for s in self.sources
+            ],
+            "zones": [
+                {"source": self.sources[i].label, "name": zone.shape.name, "in": zone.entered, "out": zone.left}
+                | {"inside": None if zone.shape.is_line else zone.inside}
+                | {"stay_s": round(max(zone.stay.values(), default=0))}
+                for i, result in sorted(self.results.items())
+                for zone in result.zones
             ],
             "history": [[round(fps, 1), round(lag, 1)] for fps, lag in self.history],
             "every": STATUS_SECONDS,
