@@ -50,7 +50,10 @@ FORMS = [
     # Channels, as before width scaling or as they arrive at one of the scales.
     Form("[-1, 1, CBAM, [256]]", {ALL: "reduction=16, kernel_size=7"}),
     Form("[-1, 1, CBAM, [128]]", {ALL: "reduction=16, kernel_size=7"}),
-    Form("[-1, 1, GAM_Attention, [256, 256]]", {ALL: "reduction=4, groups=1, channel_sigmoid=True"}),
+    Form(
+        "[-1, 1, GAM_Attention, [256, 256]]",
+        {ALL: "reduction=4, groups=1, channel_sigmoid=True, rank=0, depthwise=False"},
+    ),
     Form(
         "[-1, 1, CBAM, [64]]",
         {},

@@ -220,6 +220,8 @@ def check_options(info: AttentionInfo, named: Mapping) -> None:
             kind, fits = "true or false", isinstance(value, bool)
         elif isinstance(default, float):
             kind, fits = "a number", is_number(value)
+        elif name in info.or_true:
+            kind, fits = "a whole number or true", is_whole(value) or value is True
         else:
             kind, fits = "a whole number", is_whole(value)
         if not fits:
