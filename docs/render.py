@@ -22,6 +22,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "checks": tables.checks,
     "int8": tables.int8,
     "kernels": tables.kernels,
+    "gam-forms": tables.gam_forms,
     "releases": tables.releases,
     "theirs": tables.theirs,
     "modes": tables.modes,

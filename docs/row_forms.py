@@ -50,7 +50,10 @@ FORMS = [
     # Channels, as before width scaling or as they arrive at one of the scales.
     Form("[-1, 1, CBAM, [256]]", {ALL: "reduction=16, kernel_size=7"}),
     Form("[-1, 1, CBAM, [128]]", {ALL: "reduction=16, kernel_size=7"}),
-    Form("[-1, 1, GAM_Attention, [256, 256]]", {ALL: "reduction=4, groups=1, channel_sigmoid=True"}),
+    Form(
+        "[-1, 1, GAM_Attention, [256, 256]]",
+        {ALL: "reduction=4, groups=1, channel_sigmoid=True, rank=0, depthwise=False"},
+    ),
     Form(
         "[-1, 1, CBAM, [64]]",
         {},
@@ -85,19 +88,19 @@ FORMS = [
     ),
     Form("[-1, 1, ELA, [256, 7]]", {ALL: "kernel_size=7, norm_groups=16, width=1"}),
     Form("[-1, 1, SKAttention, [256]]", {ALL: "branches=2, groups=32, reduction=16, hidden=32"}),
-    # Blocks: what is put into them is their bottlenecks' and Conv's.
+    # Blocks: what is put into them is inside, before a residual sum, or behind a Conv.
     Form("[-1, 3, C3_CBAM, [256]]", {ALL: "C3, CBAM in its bottlenecks"}),
     Form("[-1, 3, C3_SE_Attention, [256]]", {ALL: "C3, SE in its bottlenecks"}),
     Form("[-1, 3, C2f_CBAM, [256, True, {reduction: 8}]]", {ALL: "C2f, CBAM in its bottlenecks"}),
     Form("[-1, 1, CBAMBottleneck, [256]]", {ALL: "Bottleneck, CBAM before its sum"}),
     Form("[-1, 1, Conv_CBAM, [256, 3, 2]]", {ALL: "Conv, CBAM behind it"}),
+    Form("[-1, 1, C2PSA_ECA, [256]]", {ALL: "C2PSA, ECA before its blocks' sums"}),
+    Form("[-1, 3, C2fCIB_SE, [256, True]]", {ALL: "C2fCIB, SE before its blocks' sums"}),
     Form("[-1, 3, C2f_CBAM, [256, True, True]]", {}, "g is a whole number, got True"),
     Form("[-1, 3, C3_CBAM, [256, 16]]", {}, "shortcut is true or false, got 16"),
     Form("[-1, 3, CBAMC3, [256]]", {}, "write C3 and put CBAM behind it"),
     Form("[-1, 1, ResBlock_CBAM, [256]]", {}, "nearest is Bottleneck_CBAM"),
     Form("[-1, 1, SPPF_CBAM, [256, 5]]", {}, "write SPPF and put CBAM behind it"),
-    Form("[-1, 1, C2PSA_ECA, [256]]", {}, "write C2PSA and put ECA behind it"),
-    Form("[-1, 3, C2fCIB_SE, [256, True]]", {}, "write C2fCIB and put SE behind it"),
 ]
 
 

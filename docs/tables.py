@@ -84,6 +84,18 @@ def kernels() -> str:
     return markdown(heads, ([name, *counts] for name, counts in found.items()))
 
 
+def gam_forms() -> str:
+    """What GAM's forms cost in yolov5s, with one behind each stage of the backbone (benchmarks.cpu.gam)."""
+    titles = {"ONNX Runtime": "ONNX Runtime", "ONNX Runtime, INT8": "the same, INT8", "OpenVINO": "OpenVINO"}
+    found: dict[str, list[str]] = {}
+    for row in results("cpu/gam"):
+        if row["form"] != "base":
+            found.setdefault(row["form"], [row["parameters_m"], row["gflops"], row["kernels"], row["own_ms"]])
+            found[row["form"]].append(row["over_base"])
+    heads = ("form", "parameters, M", "GFLOPs", "kernels of one", "own ms", *titles.values())
+    return markdown(heads, ([f"`{form}`", *cells] for form, cells in found.items()))
+
+
 def releases() -> str:
     """What passed in each release of Ultralytics (tests.compat)."""
     rows = rows_of(TESTS / "compat" / "releases.csv")

@@ -9,6 +9,7 @@ from torch import nn
 
 from tests.support.operators import CASES, IDS, make
 from tests.support.pasted import PastedCoordAtt, PastedGAM
+from yolo_attn.errors import AttentionError
 from yolo_attn.nn import CBAM, ECA, GAM, SE, CoordAtt
 from yolo_attn.tolerance import TOLERANCE
 
@@ -46,14 +47,16 @@ def normalise(norm: nn.Module, v: np.ndarray) -> np.ndarray:
 def convolve(conv: nn.Module, x: np.ndarray, groups: int = 1) -> np.ndarray:
     """Zero-padded convolution, one output pixel at a time."""
     w, b = weights(conv)
-    (c, h, width), k = x.shape, w.shape[-1]
-    padded = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2)))
+    if w.ndim == 2:
+        w = w[:, :, None, None]
+    (c, h, width), (k, across) = x.shape, w.shape[2:]
+    padded = np.pad(x, ((0, 0), (k // 2, k // 2), (across // 2, across // 2)))
     y = np.empty((len(w), h, width))
     for o in range(len(w)):
         first = o // (len(w) // groups) * (c // groups)
         for i in range(h):
             for j in range(width):
-                y[o, i, j] = (w[o] * padded[first : first + c // groups, i : i + k, j : j + k]).sum() + b[o]
+                y[o, i, j] = (w[o] * padded[first : first + c // groups, i : i + k, j : j + across]).sum() + b[o]
     return y
 
 
@@ -64,6 +67,14 @@ def gam(m, x):
     )
     x = x * (sigmoid(channel) if m.channel_sigmoid else channel).transpose(2, 0, 1)
     conv1, norm1, _, conv2, norm2, _ = m.spatial_attention
+    if m.depthwise:  # every channel a group of its own, between two 1×1
+        hidden = convolve(conv1[1], convolve(conv1[0], x), m.channels // m.reduction)
+        return x * sigmoid(normalise(norm2, convolve(conv2, np.maximum(normalise(norm1, hidden), 0))))
+    if m.rank:  # columns of 7 to R channels, rows of 7 from them
+        assert conv1[0].out_channels == conv2[0].out_channels == (8 if m.rank is True else m.rank)  # of 32 channels
+        hidden = convolve(conv1[1], convolve(conv1[0], x))
+        hidden = np.maximum(normalise(norm1, hidden), 0)
+        return x * sigmoid(normalise(norm2, convolve(conv2[1], convolve(conv2[0], hidden))))
     hidden = np.maximum(normalise(norm1, convolve(conv1, x, m.groups)), 0)
     order = [g * (len(hidden) // m.groups) + i for i in range(len(hidden) // m.groups) for g in range(m.groups)]
     return x * sigmoid(normalise(norm2, convolve(conv2, hidden[order], m.groups)))
@@ -185,4 +196,44 @@ def test_parameter_counts(channels):
     assert sum(p.numel() for p in GAM(channels, groups=4).parameters()) == (
         2 * channels * c4 + 98 * channels * c4 // 4 + 4 * (c4 + channels)
     )
+    assert sum(p.numel() for p in GAM(channels, rank=16).parameters()) == (
+        2 * channels * c4 + 2 * 7 * 16 * (channels + c4) + 4 * (c4 + channels)
+    )
+    assert sum(p.numel() for p in GAM(channels, depthwise=True).parameters()) == (
+        4 * channels * c4 + 49 * c4 + 4 * (c4 + channels)
+    )
     assert math.isclose(channels / c4, 4)
+
+
+def test_a_column_and_a_row_are_the_7x7_convolution_that_their_product_is():
+    gam = make("GAM", {"rank": 3})
+    column, row = gam.spatial_attention[0]
+    x = torch.randn(2, 32, 9, 11)
+    dense = torch.einsum("ork,rcl->oclk", row.weight[:, :, 0], column.weight[:, :, :, 0])
+    assert close(row(column(x)).detach(), nn.functional.conv2d(x, dense, row.bias, padding=3).detach(), "float32")
+
+
+def test_the_dense_form_keeps_its_names_and_a_pickle_from_before_its_options():
+    names = [name for name, _ in GAM(32).spatial_attention.named_parameters()]
+    assert names == ["0.weight", "0.bias", "1.weight", "1.bias", "3.weight", "3.bias", "4.weight", "4.bias"]
+    old = GAM(32)
+    del old.rank, old.depthwise
+    assert old.describe() == GAM(32).describe()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rank": 1}, "rank of GAM is true, which is C / reduction, or a number from 2, got 1"),
+        ({"rank": -2}, "or a number from 2, got -2"),
+        (
+            {"rank": 8, "depthwise": True},
+            "groups, rank and depthwise each replace its 7×7 convolutions; set one of them",
+        ),
+        ({"groups": 4, "depthwise": True}, "set one of them"),
+        ({"groups": 2, "rank": True}, "set one of them"),
+    ],
+)
+def test_forms_of_gam_that_there_are_not(options, message):
+    with pytest.raises(AttentionError, match=message):
+        GAM(32, **options)

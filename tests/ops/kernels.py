@@ -22,6 +22,8 @@ CASES = [
     ("CoordAtt", {}),
     ("GAM", {}),
     ("GAM", {"channel_sigmoid": False}),
+    ("GAM", {"rank": 3}),
+    ("GAM", {"depthwise": True}),
     ("TripletAttention", {"kernel_size": 3}),
     ("TripletAttention", {"kernel_size": 3, "spatial": False}),
 ]

@@ -154,7 +154,10 @@ def test_a_damaged_set_is_made_again(trained, yolo, datasets, runs):
     ("row", "message"),
     [
         ("[-1, 1, CBMA, []]", "mine.yaml, row 1 [-1, 1, CBMA, []]: unknown module 'CBMA', did you mean 'CBAM'?"),
-        ("[-1, 1, GAM, [{ratio: 8}]]", "GAM has no option 'ratio'; its options are reduction, groups, channel_sigmoid"),
+        (
+            "[-1, 1, GAM, [{ratio: 8}]]",
+            "GAM has no option 'ratio'; its options are reduction, groups, channel_sigmoid, rank, depthwise",
+        ),
         ("[9, 1, GAM, []]", "input 9 is no earlier row; write -1 or a number from 0 to 0"),
     ],
 )

@@ -9,7 +9,14 @@ from yolo_attn.contract.case import Case
 from yolo_attn.nn import Attention
 
 FURTHER = {  # beside the defaults
-    "GAM": [{"reduction": 8}, {"groups": 4}, {"channel_sigmoid": False}],
+    "GAM": [
+        {"reduction": 8},
+        {"groups": 4},
+        {"channel_sigmoid": False},
+        {"rank": 3},
+        {"rank": True},
+        {"depthwise": True},
+    ],
     "CBAM": [{"reduction": 8, "kernel_size": 3}],
     "ECA": [{"kernel_size": 7}],
     "CoordAtt": [{"reduction": 4}],

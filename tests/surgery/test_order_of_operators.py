@@ -56,7 +56,7 @@ def put(model, attention, layers):
     try:
         return wiring(recipe.insert_all(model, attention, layers))
     except AttentionError as error:
-        assert "has no bottlenecks" in str(error) or "inside already" in str(error)
+        assert "no block that attention goes into" in str(error) or "inside already" in str(error)
         return "refused"
 
 

@@ -70,17 +70,14 @@ def test_every_base_and_place(stem, at):
 def assert_place_is_missing(at: str, model: dict, layers: list, error: str) -> None:
     names = [row[2] for row in recipe.all_rows(model)]
     levels = {layer.stride for layer in layers}
-    if at.startswith("in:") or ",in:" in at:
-        assert "has no bottlenecks" in error or "this model has no" in error, error
-        return
     missing = {
-        "neck": len(model["head"]) == 1, "neck-P4": len(model["head"]) == 1,
+        "neck": len(model["head"]) == 1, "neck-P4": len(model["head"]) == 1, "in:neck": len(model["head"]) == 1,
         "sppf": not {"SPP", "SPPF", "SPPELAN"} & set(names), "P6": 64 not in levels,
         "head-P3": "Classify" in names or "tiny" in model["yaml_file"], "head-P5": "SemanticSegment" in names,
         "P2": 4 not in levels,
-        "after:3": layers[3].stride is None, "backbone,head-P5,in:neck-P3": True,
     }  # fmt: skip
-    assert missing[at], error
+    missing["backbone,head-P5,in:neck-P3"] = missing["neck"] or missing["head-P3"] or missing["head-P5"]
+    assert missing.get(at), error
 
 
 @pytest.mark.parametrize(
@@ -116,9 +113,8 @@ def test_places_are_the_fields(stem, at, rows):
         ("yolov8n-cls", "neck", {}, "this model has no 'neck'; places are"),
         ("yolo26n", "after:23", {}, "nothing can follow row 23; rows are 0 to 22"),
         ("yolov9e", "after:10", {}, "cannot follow row 10, CBLinear: its output is no single map"),
-        ("yolov6n", "in:backbone", {}, "row 4 Conv, 6 Conv, 8 Conv has no bottlenecks.*no block made of bottlenecks"),
-        ("yolo12n", "in:backbone", {}, "row 6 A2C2f, 8 A2C2f has no bottlenecks .*; write in:4$"),
-        ("yolo26n", "in:99", {}, "row 99 has no bottlenecks"),
+        ("yolo26n", "in:9", {}, "row 9 SPPF is no block that attention goes into; write in:2,in:4,in:6,in:8,in:10"),
+        ("yolo26n", "in:99", {}, "row 99 is no block that attention goes into; write in:2,"),
         ("yolo26n", "in:head", {}, "'in:head' names no blocks"),
         ("yolo12n", "sppf", {}, "this model has no 'sppf'"),
         ("yolo26n", "P5", {"reductoin": 8}, "CBAM has no option 'reductoin'"),
@@ -128,6 +124,22 @@ def test_what_is_not_there_is_one_line(stem, at, options, message):
     with pytest.raises(AttentionError, match=message) as raised:
         recipe.insert(base(stem)[0], "CBAM", at, base(stem)[1], options)
     assert "\n" not in str(raised.value)
+
+
+def test_every_stage_of_every_base_has_an_inside():
+    """In 44, 42 and 54 of these 65 models there was one when bottlenecks alone had attention inside."""
+    for stem in BASES:
+        model, layers = base(stem)
+        for part in ("backbone", "stages", "P3", *(["neck"] if len(model["head"]) > 1 else [])):
+            steps = places.find_steps(model, f"in:{part}", layers)
+            assert steps and all(step.how == "in" for step in steps), stem
+
+
+def test_a_backbone_of_torchvisions_has_an_inside():
+    model = {"nc": 2, "backbone": [[-1, 1, "TorchVision", [512, "resnet18", None, True, 2]]], "head": []}
+    made = insertion.insert({**model, "head": [[-1, 1, "Classify", [2]]]}, "ECA", "in:backbone")
+    assert made["backbone"] == [[-1, 1, "TorchVision_ECA", [512, "resnet18", None, True, 2]]]
+    assert recipe.remove(made)["backbone"] == model["backbone"]
 
 
 def test_a_model_that_ends_with_its_backbone_has_places_too():

@@ -11,6 +11,7 @@ from docs import row_forms
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import Attention
+from yolo_attn.nn.base import operators
 from yolo_attn.surgery.rows import Width, read_options
 from yolo_attn.upstream.blocks import AttentionBottleneck, AttentionConv
 
@@ -31,10 +32,10 @@ def said(layer: torch.nn.Module) -> str:
     """Returns a layer as the table names it."""
     if isinstance(layer, Attention):
         return layer.extra_repr().partition(", ")[2]
-    parts = [m for m in layer.modules() if isinstance(m, tuple(WHERE))]
-    (operator,) = {type(part.attn).__name__ for part in parts}
+    (operator,) = {type(m).__name__ for m in operators(layer).values()}
     block = layer.type.split(".")[-1].removesuffix(f"_{operator}")
-    where = "before its sum" if block == "Bottleneck" else WHERE[type(parts[0])]
+    parts = [WHERE[type(m)] for m in layer.modules() if type(m) in WHERE]
+    where = "before its sum" if block == "Bottleneck" else (parts or ["before its blocks' sums"])[0]
     return f"{block}, {operator} {where}"
 
 

@@ -17,10 +17,13 @@ def read(name: str, args: list, channels: int, width: float = 1.0) -> dict:
 @pytest.mark.parametrize(
     ("name", "args", "channels", "width", "expected"),
     [
-        ("GAM", [], 256, 1.0, {"reduction": 4, "groups": 1, "channel_sigmoid": True}),
+        ("GAM", [], 256, 1.0, {"reduction": 4, "groups": 1, "channel_sigmoid": True, "rank": 0, "depthwise": False}),
         ("GAM", [{}], 256, 1.0, {"reduction": 4}),
         ("GAM", [{"reduction": 8, "groups": 4}], 256, 1.0, {"reduction": 8, "groups": 4}),
         ("GAM", [{"channel_sigmoid": False}], 256, 1.0, {"channel_sigmoid": False}),
+        ("GAM", [{"rank": 16}], 256, 1.0, {"rank": 16}),
+        ("GAM", [{"rank": True}], 256, 1.0, {"rank": True}),
+        ("GAM", [{"depthwise": True}], 256, 1.0, {"depthwise": True}),
         ("GAM_Attention", [512, 512], 256, 0.5, {"reduction": 4}),
         ("GAMAttention", [256, 16], 256, 1.0, {"reduction": 16}),
         ("CBAM", [256], 256, 1.0, {"reduction": 16, "kernel_size": 7}),  # actual channels
@@ -69,10 +72,18 @@ def test_a_row_is_read_as_its_author_meant(name, args, channels, width, expected
             r"2 meanings .*write \[{reduction: 64}\] or \[{reduction: 4}\]",
         ),  # channels before scaling, or the reduction
         ("GAM", [64, 16], 16, 0.25, "do not fit GAM"),  # once before and once after scaling
-        ("GAM", [{"ratio": 8}], 256, 1.0, "no option 'ratio'; its options are reduction, groups, channel_sigmoid"),
+        (
+            "GAM",
+            [{"ratio": 8}],
+            256,
+            1.0,
+            "no option 'ratio'; its options are reduction, groups, channel_sigmoid, rank, depthwise",
+        ),
         ("GAM", [{"reduction": "8"}], 256, 1.0, "must be a whole number, got '8'"),
         ("GAM", [{"reduction": True}], 256, 1.0, "must be a whole number, got True"),
         ("GAM", [{"channel_sigmoid": 0}], 256, 1.0, "must be true or false, got 0"),
+        ("GAM", [{"rank": False}], 256, 1.0, "must be a whole number or true, got False"),
+        ("GAM", [{"groups": True}], 256, 1.0, "must be a whole number, got True"),
         ("CBAM", [256, 7, {"kernel_size": 3}], 256, 1.0, "do not fit CBAM"),  # said twice
     ],
 )

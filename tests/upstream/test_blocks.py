@@ -88,7 +88,7 @@ def test_scales_that_change_the_block_are_upstreams():
         ([-1, 1, "C3_CBMA", [128]], "row 1 .*unknown module 'C3_CBMA'.*and inside A2C2f, Bottleneck"),
         ([-1, 1, "C3_CBAM", [128, {"reductoin": 8}]], r"my.yaml, row 1 \[-1, 1, C3_CBAM.*no option 'reductoin'"),
         ([-1, 1, "C3_CBAM", [128, {"reduction": 64}]], "row 1 .*cannot reduce 32 channels by 64"),
-        ([-1, 1, "A2C2f_CBAM", [128, True, 1]], "row 1 .*A2C2f with these arguments holds no bottleneck"),
+        ([-1, 1, "ResNetLayer_CBAM", [64, 64, 1, True, 1]], "row 1 .*ResNetLayer with these arguments holds no block"),
         ([-1, 1, "SPPF_CBAM", [128, 5]], "unknown module 'SPPF_CBAM'"),
     ],
 )

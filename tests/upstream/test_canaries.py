@@ -8,6 +8,7 @@ from ultralytics.data import utils
 from ultralytics.engine.exporter import Exporter
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.nn import tasks
+from ultralytics.nn.modules import GhostBottleneck
 from ultralytics.utils import checks
 
 from yolo_attn import upstream
@@ -130,6 +131,10 @@ def parse_knows_another_bottleneck(monkeypatch):
     monkeypatch.setattr(blocks.AttentionBottleneck, "forward", lambda self, x: self.cv2(self.cv1(x)))
 
 
+def parse_knows_another_ghost(monkeypatch):
+    monkeypatch.setattr(GhostBottleneck, "forward", lambda self, x: self.conv(x) + 2 * self.shortcut(x))
+
+
 def compose_is_not_reached(monkeypatch):
     stock(monkeypatch, tasks, "yaml_model_load", compose._original)
 
@@ -171,6 +176,7 @@ SABOTAGE = [
     (parse, parse_reads_no_channels),
     (parse, parse_saves_other_rows),
     (parse, parse_knows_another_bottleneck),
+    (parse, parse_knows_another_ghost),
     (first_pass, first_pass_is_not_reached),
     (first_pass, first_pass_is_made_elsewhere),
     (compose, compose_is_not_reached),

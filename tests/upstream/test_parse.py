@@ -152,10 +152,8 @@ def test_the_log_says_how_a_row_in_circulation_was_read(caplog):
     caplog.set_level(logging.INFO)
     tasks.parse_model(small([-1, 1, "GAM_Attention", [128, 128]]), 3, verbose=True)
     LOGGER.removeHandler(caplog.handler)
-    assert (
-        "row 1 [-1, 1, GAM_Attention, [128, 128]] read as GAM(64, reduction=4, groups=1, channel_sigmoid=True)"
-        in caplog.text
-    )
+    read = "GAM(64, reduction=4, groups=1, channel_sigmoid=True, rank=0, depthwise=False)"
+    assert f"row 1 [-1, 1, GAM_Attention, [128, 128]] read as {read}" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["yolov5n-gam.yaml", "yolo11n-cbam-head.yaml", "models/yolo26s-eca.yaml"])

@@ -145,7 +145,13 @@ def test_loading_leaves_the_source_as_it_was():
     assert list(source.state_dict()) == keys and list(source.model) == layers and source.model[5].f == -1
 
 
-@pytest.mark.parametrize(("base", "tensors"), [("yolov5n", 427), ("yolov8n", 355), ("yolo11n", 499), ("yolo26n", 708)])
+@pytest.mark.parametrize(
+    ("base", "tensors"),
+    [
+        ("yolov5n", 427), ("yolov8n", 355), ("yolo11n", 499), ("yolo26n", 708), ("yolov6n", 335),
+        ("yolov8n-ghost", 559), ("yolov10s", 619), ("yolo12n", 691),
+    ],
+)  # fmt: skip
 def test_every_tensor_follows_into_blocks_with_attention_inside(base, tensors, log):
     source = pretrained(base)
     model = build(yolo_attn.insert(rows_of(base), "SE", at=["in:backbone", "head"], reduction=4))

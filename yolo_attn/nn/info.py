@@ -20,6 +20,7 @@ class AttentionInfo:
         aliases: Class names in circulation for the same operator.
         spellings: What rows in circulation say behind the channels that is no option by position, each with the options
             it means.
+        or_true: Options that take a whole number, or `true` where the operator finds it by itself.
     """
 
     name: str
@@ -31,6 +32,7 @@ class AttentionInfo:
     positional: tuple[str, ...]
     aliases: tuple[str, ...]
     spellings: tuple[tuple[tuple, dict[str, object]], ...] = field(default=(), hash=False)
+    or_true: tuple[str, ...] = ()
 
     @property
     def options(self) -> dict[str, object]:

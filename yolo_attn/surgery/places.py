@@ -9,7 +9,7 @@
 | `backbone-P4`, `neck-P3`, `head-P5` | that level alone; a bare `P4` is `backbone-P4` |
 | `sppf` | after the spatial pyramid pooling |
 | `after:9` | after row 9 of the model that is handed in, attention that it has already counted |
-| `in:backbone`, `in:neck-P4`, `in:9` | inside the bottlenecks of these blocks, before their residual sum |
+| `in:backbone`, `in:neck-P4`, `in:9` | inside these blocks, before each residual sum |
 | `instead:c2psa`, `instead:9` | in place of the blocks of that name, or of row 9, if they keep channels and stride |
 
 Pure functions on model dicts; what Ultralytics makes of each row comes in as `Layer`s.
@@ -43,14 +43,14 @@ class Layer:
     Attributes:
         stride: Its output's stride in pixels; None where the output is no single map.
         channels: Its output's channels; None where the output is no single map.
-        bottlenecks: How many bottlenecks it holds that attention can be put into.
+        inside: At how many places inside it attention can be put.
         parameters: Its parameters.
         flops: Its floating point operations in one pass; None if unknown.
     """
 
     stride: int | None
     channels: int | None = None
-    bottlenecks: int = 0
+    inside: int = 0
     parameters: int = 0
     flops: int | None = None
 
@@ -61,7 +61,7 @@ class Layer:
 
 
 class Step(NamedTuple):
-    """One attention: `after` row `row`, `in` its bottlenecks, `instead` of it, or between it and the `head`."""
+    """One attention: `after` row `row`, `in`side it, `instead` of it, or between it and the `head`."""
 
     how: str
     row: int
@@ -109,7 +109,7 @@ class _Finder:
         if match := re.fullmatch(r"instead[-:]?(.+)", word, re.IGNORECASE):
             return [Step("instead", self._replaceable(row, word)) for row in self._named(match[1], word)]
         if match := re.fullmatch(r"in[-:]?(.+)", word, re.IGNORECASE):
-            return [Step("in", row) for row in self._with_bottlenecks(self._blocks(match[1], word), word)]
+            return [Step("in", row) for row in self._with_insides(self._blocks(match[1], word), word)]
         if match := re.fullmatch(r"after[-:]?(\d+)", word, re.IGNORECASE):
             return [Step("after", self._behind(self._checked_map(int(match[1]))))]
         if word.lower() == "sppf":
@@ -139,7 +139,7 @@ class _Finder:
         return [row for row in self.parts["backbone"] if self.layers[row].stride >= 2**first]  # type: ignore[operator]
 
     def _blocks(self, place: str, word: str) -> list[int]:
-        """Returns the rows whose bottlenecks `in:` and `place` mean."""
+        """Returns the rows whose insides `in:` and `place` mean."""
         if re.fullmatch(r"\d+", place):
             return [int(place)]
         steps = [step for step in self.find(place) if step.how != "head"]
@@ -186,17 +186,18 @@ class _Finder:
             return f"makes stride {layer.stride} of stride {before.stride}"
         return f"makes {layer.channels} channels of {before.channels}" if layer.channels != before.channels else ""
 
-    def _with_bottlenecks(self, rows: list[int], word: str) -> list[int]:
-        """Returns `rows` if attention can be put into the bottlenecks of each."""
-        can = [i for i, layer in enumerate(self.layers) if layer.bottlenecks and self.rows[i][2] in BLOCKS]
+    def _with_insides(self, rows: list[int], word: str) -> list[int]:
+        """Returns `rows` if attention can be put inside each."""
+        can = [i for i, layer in enumerate(self.layers) if layer.inside and self.rows[i][2] in BLOCKS]
         for row in rows:
             if row < len(self.rows) and (split := split_block(self.rows[row][2])):
                 raise AttentionError(f"'{word}': row {row}, {self.rows[row][2]}, has {split[1].name} inside already")
         if bad := [row for row in rows if row not in can]:
             names = ", ".join(f"{row} {self.rows[row][2]}" if row < len(self.rows) else str(row) for row in bad)
-            mend = ",".join(f"in:{row}" for row in [row for row in rows if row in can] or can)
-            mend = f"write {mend}" if mend else "this model has no block made of bottlenecks"
-            raise AttentionError(f"'{word}': row {names} has no bottlenecks to put attention into; {mend}")
+            blocks = [row for row in can if self.rows[row][2] not in CONVOLUTIONS] or can
+            mend = ",".join(f"in:{row}" for row in [row for row in rows if row in can] or blocks)
+            mend = f"write {mend}" if mend else "this model has no such block"
+            raise AttentionError(f"'{word}': row {names} is no block that attention goes into; {mend}")
         return rows
 
     def _checked_map(self, row: int) -> int:
@@ -220,7 +221,7 @@ class _Finder:
             found += [f"{part} ({', '.join(levels)})"] if rows else []
         found += ["stages"] if self._levels(2) else []
         found += ["sppf"] if self._pooling() else []
-        inside = "in:backbone, in:neck or in:ROW where there are bottlenecks"
+        inside = "in:backbone, in:neck or in:ROW"
         return ", ".join([*found, "after:ROW", inside, "instead:ROW or instead:BLOCK where channels and stride stay"])
 
     def _backbone(self) -> list[int]:

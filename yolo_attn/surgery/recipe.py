@@ -98,7 +98,7 @@ def insert_before_head(model: dict, name: str, options: Mapping | None = None, t
 
 
 def put_inside(model: dict, row: int, name: str, options: Mapping | None = None) -> dict:
-    """Returns a copy of `model` whose block at `row` has attention in its bottlenecks: `C3` becomes `C3_CBAM`."""
+    """Returns a copy of `model` whose block at `row` has attention inside: `C3` becomes `C3_CBAM`."""
     model = copied(model)
     block = all_rows(model)[row]
     block[2:] = [f"{block[2]}_{name}", [*block[3], *_args(options)]]

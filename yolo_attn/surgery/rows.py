@@ -15,8 +15,12 @@ from yolo_attn.registry import AttentionInfo
 
 IDENTITY, PAPER = STARTS = ("identity", "paper")  # what a row may say of its first step
 
-# Ultralytics' blocks that attention goes into: into their bottlenecks, before each residual sum; behind a `Conv`.
-BLOCKS = ("A2C2f", "Bottleneck", "BottleneckCSP", "C2", "C2f", "C2fAttn", "C3", "C3k2", "C3x", "Conv", "RepNCSPELAN4")
+# Ultralytics' blocks that attention goes into, before each residual sum; behind a `Conv`, and C3TR and ELAN1.
+BLOCKS = (
+    "A2C2f", "Bottleneck", "BottleneckCSP", "C1", "C2", "C2f", "C2fAttn", "C2fCIB", "C2fPSA", "C2PSA", "C3", "C3Ghost",
+    "C3k2", "C3TR", "C3x", "Conv", "ELAN1", "GhostBottleneck", "HGBlock", "PSA", "RepC3", "RepNCSPELAN4", "ResNetLayer",
+    "TorchVision",
+)  # fmt: skip
 
 
 class Width(NamedTuple):
@@ -220,6 +224,8 @@ def check_options(info: AttentionInfo, named: Mapping) -> None:
             kind, fits = "true or false", isinstance(value, bool)
         elif isinstance(default, float):
             kind, fits = "a number", is_number(value)
+        elif name in info.or_true:
+            kind, fits = "a whole number or true", is_whole(value) or value is True
         else:
             kind, fits = "a whole number", is_whole(value)
         if not fits:

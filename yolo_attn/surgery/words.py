@@ -1,7 +1,8 @@
 """An operator with its options in one word, as model names have it: `cbam.r8`, `gam.r16.g4`, `eca.identity`.
 
 Behind each point stands an option, as much of its name as anybody likes, and its value; of several options that begin
-alike the first is meant. `1` and `0` are true and false, and a bare name is true. `identity` and `paper` are a start.
+alike the first is meant. `1` and `0` are true and false, and a bare name is true: `gam.depthwise`. `identity` and
+`paper` are a start.
 """
 
 from collections.abc import Mapping
@@ -64,6 +65,8 @@ def _option(info: AttentionInfo, part: str) -> tuple[str, object]:
         for cut in range(len(key), 0, -1):
             if part.startswith(key[:cut]) and (value := _value(part[cut:], default)) is not None:
                 return option, value
+        if option in info.or_true and part == key:
+            return option, True
     forms = ", ".join(
         f".{option.replace('_', '')}{_written(3 if default is None else default)}"
         for option, default in info.options.items()
@@ -93,6 +96,8 @@ def _part(info: AttentionInfo, name: str, value: object) -> str:
     if name == "start":
         return str(value)
     key = name.replace("_", "").lower()
+    if name in info.or_true and value is True:
+        return key
     written = _written(value) if isinstance(value, bool) or is_number(value) else ""
     for cut in range(1, len(key) + 1):
         try:

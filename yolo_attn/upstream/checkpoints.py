@@ -9,7 +9,7 @@ import yolo_attn.nn
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import ECA, own
 from yolo_attn.nn.sumnorm import MapSize
-from yolo_attn.upstream.blocks import AttentionBottleneck, AttentionConv
+from yolo_attn.upstream import blocks
 
 FUNCTIONS = (own.restored, own.restored_form)  # what pickles of other people's operators call
 
@@ -17,7 +17,8 @@ FUNCTIONS = (own.restored, own.restored_form)  # what pickles of other people's 
 def classes() -> list[type]:
     """Returns the classes that a checkpoint with attention may hold."""
     others = [cls for info in own.infos() for cls in own.classes_of(info)]
-    return [*yolo_attn.nn.modules(), MapSize, AttentionBottleneck, AttentionConv, *others]
+    inside = [blocks.AttentionBottleneck, blocks.AttentionConv, *blocks.REPLACED.values()]
+    return [*yolo_attn.nn.modules(), MapSize, *inside, *others]
 
 
 def install() -> None:

@@ -90,7 +90,7 @@ def layers(model: dict, size: int = IMAGE_SIZE, count: bool = False) -> list[Lay
                 Layer(
                     stride=2 ** round(math.log2(size / x.shape[-1])) if is_map else None,
                     channels=x.shape[1] if is_map else None,
-                    bottlenecks=len(blocks.bottlenecks(layer)),
+                    inside=len(blocks.ends(layer)),
                     parameters=sum(p.numel() for p in layer.parameters()),
                     flops=counter.get_total_flops() if counter and done else None,
                 )

@@ -57,7 +57,7 @@ def hint(name: str, i: int, d: Mapping) -> str:
     if module in RESIDUAL:
         return f": a block of ResNet, of which ultralytics has none; nearest is Bottleneck_{info.name}"
     command = f"yolo-attn add {file(d)} {info.name.lower()} at=after:{i}"
-    inside = f", or {module}_{info.name} for {info.name} inside its bottlenecks" if module in BLOCKS else ""
+    inside = f", or {module}_{info.name} for {info.name} inside it" if module in BLOCKS else ""
     return (
         f": people's copies put {info.name} at different places of {module}; "
         f"write {module} and put {info.name} behind it with '{command}'{inside}"

@@ -44,7 +44,8 @@ MODULES = {
     "CoordAttention": Case(v8(["CoordAttention", [256, 32]], ["CA", [512, 32]], ["CABlock", []]), read=(COORD,)),
     "GAMAttention": Case(v8(["GAMAttention", []]), read=(GAM,)),
     "GAM, groups": Case(
-        v8(["GAM", [{"reduction": 16, "groups": 4}]]), read=("GAM(reduction=16, groups=4, channel_sigmoid=True)",)
+        v8(["GAM", [{"reduction": 16, "groups": 4}]]),
+        read=("GAM(reduction=16, groups=4, channel_sigmoid=True, rank=0, depthwise=False)",),
     ),
     "SRMLayer": Case(v8(["SRMLayer", [256]], ["SRM", [512]], ["SRM", []]), read=("SRM()",)),
     "GCT": Case(v8(["GCT", [256]], ["GCT", [512]], ["GatedChannelTransform", []]), read=("GCT(l1=False)",)),

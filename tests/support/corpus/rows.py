@@ -119,8 +119,8 @@ ROWS = {
     "CBAMC3": Case(v8_blocks("CBAMC3"), "write C3 and put CBAM behind it"),
     "ResBlock_CBAM": Case(v8_blocks("ResBlock_CBAM"), "nearest is Bottleneck_CBAM"),
     "SPPF_CBAM": Case(v8_blocks("SPPF_CBAM", 5), "write SPPF and put CBAM behind it"),
-    "C2PSA_ECA": Case(v8_blocks("C2PSA_ECA"), "write C2PSA and put ECA behind it"),
-    "C2fCIB_SE": Case(v8_blocks("C2fCIB_SE", True), "write C2fCIB and put SE behind it"),
+    "C2PSA_ECA": Case(v8_blocks("C2PSA_ECA"), read=(ECA3, ECA5)),
+    "C2fCIB_SE": Case(v8_blocks("C2fCIB_SE", True), read=(SE,)),
     # Options that say nothing.
     ".nan": Case(v8(["EncNet", [{"loss_weight": float("nan")}]]), "'loss_weight' of EncNet must be a number, got nan"),
     ".inf": Case(v8(["EncNet", [{"loss_weight": float("inf")}]]), "'loss_weight' of EncNet must be a number, got inf"),

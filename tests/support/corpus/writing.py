@@ -19,7 +19,7 @@ SE, COORD, ECA3, ECA5 = (
     "ECA(kernel_size=3)",
     "ECA(kernel_size=5)",
 )
-GAM = "GAM(reduction=4, groups=1, channel_sigmoid=True)"
+GAM = "GAM(reduction=4, groups=1, channel_sigmoid=True, rank=0, depthwise=False)"
 CBAM8 = "CBAM(reduction=8, kernel_size=7)"
 CHANNELS = (["CBAM", [256]], ["CBAM", [512]], ["CBAM", [1024]])
 

@@ -72,6 +72,7 @@ def paste(operator: nn.Module) -> nn.Module:
     options = {key: getattr(operator, key) for key in operator.options()}
     if name == "GAM":
         assert options.pop("groups") == 1, "the pasted file ties groups to the reduction, another network"
+        assert not (options.pop("rank") or options.pop("depthwise")), "nobody pastes these forms"
         options["rate"] = options.pop("reduction")
     options.pop("loss_weight", None)  # of EncNet's loss, which is no part of the module
     twin = PASTED[name](operator.channels, **options)
