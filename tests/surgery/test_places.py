@@ -48,8 +48,8 @@ def test_every_base_and_place(stem, at):
     put = [m for m in built.modules() if isinstance(m, registry.get(operator).cls)]
     assert put and len(rows) - len(kept) <= len(put)
     for old, new in enumerate(kept):
-        inside = {name for name, _ in built[new].named_parameters() if ".attn." in name and split_block(rows[new][2])}
         own = {name: p.shape for name, p in built[new].named_parameters()}
+        inside = {name for name in own if ".attn." in f".{name}" and split_block(rows[new][2])}
         stock_own = {name: p.shape for name, p in stock[old].named_parameters()}
         assert {name: own[name] for name in own if name in stock_own} == stock_own
         assert own.keys() - stock_own.keys() <= inside
