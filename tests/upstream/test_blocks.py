@@ -15,7 +15,7 @@ from ultralytics.utils import LOGGER
 from tests.support.sensitive import sensitive
 from yolo_attn.errors import AttentionError
 from yolo_attn.nn import CBAM, ECA, Attention, Deployed
-from yolo_attn.upstream import checkpoints
+from yolo_attn.upstream import blocks, checkpoints
 from yolo_attn.upstream.blocks import AttentionBottleneck
 
 
@@ -139,3 +139,9 @@ def test_a_model_with_blocks_trains_saves_fuses_and_exports(tmp_path, monkeypatc
     assert not any(isinstance(m, Attention) for m in fused.modules())
     torch.testing.assert_close(fused(x)[0].detach(), before, rtol=1e-3, atol=1e-3)
     assert Path(YOLO("my.pt").export(format="onnx", imgsz=64)).is_file()  # compared with PyTorch by the exporter
+
+
+def test_a_block_that_this_release_lacks_is_said(monkeypatch):
+    monkeypatch.delattr(blocks.modules, "A2C2f")
+    with pytest.raises(AttentionError, match="row 3: this ultralytics has no A2C2f"):
+        blocks.take([[-1, 1, "A2C2f_SE", [64]]], {0: "row 3"})

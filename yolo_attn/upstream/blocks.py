@@ -126,6 +126,8 @@ def take(rows: list[list], named: Mapping[int, str]) -> dict[int, Inside]:
     taken = {}
     for i, row in named.items():
         block, info = split_block(rows[i][2])  # type: ignore[misc]
+        if not hasattr(modules, block):
+            raise AttentionError(f"{row}: this ultralytics has no {block}; take a newer one, or another block")
         args = rows[i][3]
         options = args[-1] if args and isinstance(args[-1], dict) else {}
         rows[i][2:] = [block, args[:-1] if options else args]
