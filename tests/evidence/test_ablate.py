@@ -10,6 +10,7 @@ from ultralytics.utils import LOGGER
 from tests.support import tiny
 from tests.support.self_labelled import SIZE
 from yolo_attn import cli
+from yolo_attn.evidence.chart import GAP, apart
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,13 @@ def test_every_layer_has_its_line(done):
 
 def test_the_chart_is_a_picture(done):
     assert cv2.imread(str(done[0] / "runs" / "ablate" / "one" / "ablate.png")).std() > 5
+
+
+def test_no_label_of_the_chart_lies_over_another():
+    for heights in ([0.5, 0.5, 0.5], [0.98, 0.99, 1.0], [0.0, 0.01, 0.7], [0.1]):
+        found = apart(heights)
+        assert all(b - a >= GAP - 1e-9 for a, b in zip(found, found[1:], strict=False)) and found[0] >= 0
+        assert found[-1] <= 1
 
 
 def test_nothing_else_is_left(done):

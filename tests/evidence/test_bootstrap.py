@@ -41,7 +41,7 @@ def test_a_curve_that_slopes_down_behind_its_end_does_here(monkeypatch):
         return np.trapezoid(np.interp(np.linspace(0, 1, 101), mrec, mpre), np.linspace(0, 1, 101)), mpre, mrec
 
     monkeypatch.setattr(metrics, "compute_ap", compute_ap)
-    monkeypatch.setattr(bootstrap, "SLOPES", True)
+    monkeypatch.setattr(bootstrap, "slopes", lambda: True)
     found, _ = pair(np.random.default_rng(5), 25, 0.0)
     weights = next(bootstrap.draws(25, 5))
     for draw, each in zip(weights, found.accuracy(weights)[1], strict=True):

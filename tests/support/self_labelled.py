@@ -35,6 +35,10 @@ def make(task: str, folder: Path) -> tuple[Path, str]:
     """Returns a checkpoint, written into the folder, and what `data=` takes for the set that is drawn beside it."""
     model = lively(str(tiny.written(rows(task), folder / f"{task}.yaml")))
     file = folder / f"{task}.pt"
+    # What a training writes; up to 8.3.150 a checkpoint without it is a detector's, and its keypoints are forgotten.
+    model.ckpt = {"train_args": {**model.model.args, "task": task}}
+    if task == "pose":
+        model.model.kpt_shape = FURTHER[task]["kpt_shape"]
     model.save(file)
     images = [picture(i) for i in range(IMAGES)]
     found = model.predict(images, imgsz=SIZE, conf=0.1, verbose=False)
@@ -50,7 +54,7 @@ def make(task: str, folder: Path) -> tuple[Path, str]:
         (folder / "set" / name).mkdir(parents=True, exist_ok=True)
     for i, (image, one) in enumerate(zip(images, found, strict=True)):
         cv2.imwrite(str(folder / "set" / "images" / f"{i}.png"), image)
-        lines = [label(task, one, box, i) for box in range(min(len(one), 4))] if i else []  # the first has nothing
+        lines = [label(task, one, box, i) for box in range(min(len(one), 8))] if i else []  # the first has nothing
         (folder / "set" / "labels" / f"{i}.txt").write_text("\n".join(lines))
     names = {i: str(i) for i in range(CLASSES)}
     said = {"path": str(folder / "set"), "train": "images", "val": "images", "names": names}

@@ -4,6 +4,7 @@ An image that is drawn twice counts twice, with its detections and its labels. S
 the curve of precision over recall is made of weighted counts, for many draws at once.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,8 +16,6 @@ from ultralytics.utils.metrics import compute_ap
 DRAWS, AT_ONCE = 1000, 100
 LEVEL = 0.95
 RECALLS = np.linspace(0, 1, 101)  # at which Ultralytics reads the curve
-# Behind its last detection the curve falls to 0 at once; in 8.3.0 and other early releases it slopes down to recall 1.
-SLOPES = compute_ap([0.5], [1.0])[0] > 0.6
 SLOPE = np.append(np.cumsum((1 - RECALLS)[::-1])[::-1], 0) / 100  # the area of 1 - recall from each of them on
 
 
@@ -113,10 +112,16 @@ def average_precision(weights: np.ndarray, labels: np.ndarray, image: np.ndarray
         below = np.searchsorted(RECALLS, recall)  # how many of them lie below this hit's recall
         area = np.maximum(below - 0.5, 0) / 100  # by the trapezoid rule, whose first point counts half
         found[:, threshold] = (envelope * np.diff(area, axis=1, prepend=0)).sum(1)
-        if SLOPES:
+        if slopes():
             last = right[:, -1] / np.maximum(taken[:, -1], 1)
             found[:, threshold] += last * SLOPE[below[:, -1]] / np.maximum(1 - recall[:, -1], 1e-9)
     return found
+
+
+@functools.cache
+def slopes() -> bool:
+    """Tells whether the curve slopes down to recall 1 behind its last detection, as in 8.3.0, or falls to 0 at once."""
+    return compute_ap([0.5], [1.0])[0] > 0.6
 
 
 def mean_of_classes(found: np.ndarray) -> np.ndarray:

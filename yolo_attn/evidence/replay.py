@@ -1,7 +1,7 @@
-"""A part of a network run again: the rows before it give what they gave the last time."""
+"""A part of a network run again: every other row gives what it gave the last time."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from torch import nn
@@ -10,18 +10,31 @@ from torch import nn
 class Replay:
     """A network's rows, which remember their outputs whenever the whole of it runs.
 
-    Only those are kept that rows behind need: what `save` names, and the row in front of each of `starts`.
+    Only those are kept that are read when one of the `parts` runs again: rows that change, each with all that reads it.
     """
 
-    def __init__(self, network: Any, starts: Iterable[int]):
+    def __init__(self, network: Any, parts: Iterable[Collection[int]]):
         self.rows: nn.Sequential = network.model
-        starts = set(starts)
-        self.needed = {i for i in (*network.save, *(start - 1 for start in starts)) if i < max(starts, default=0)}
         self.kept: dict[int, Any] = {}
         self.replaying = False
-        for i in self.needed:
-            if i >= 0:
-                self.rows[i].register_forward_hook(self._keeper(i))
+        needed: set[int] = set()
+        for part in map(self.readers, parts):
+            needed |= {source for i in part for source in self.sources(i)} - part
+        for i in needed - {-1}:
+            self.rows[i].register_forward_hook(self._keeper(i))
+
+    def sources(self, i: int) -> list[int]:
+        """Returns the rows whose outputs row `i` reads; -1 is the network's input."""
+        read: Any = self.rows[i].f
+        return [i + one if one < 0 else one for one in (read if isinstance(read, list) else [read])]
+
+    def readers(self, rows: Collection[int]) -> set[int]:
+        """Returns these rows and all whose outputs hang on them."""
+        found = set(rows)
+        for i in range(len(self.rows)):
+            if not found.isdisjoint(self.sources(i)):
+                found.add(i)
+        return found
 
     def _keeper(self, i: int):
         def keep(module: nn.Module, inputs: tuple, output: Any) -> None:
@@ -31,19 +44,22 @@ class Replay:
         return keep
 
     @contextlib.contextmanager
-    def from_row(self, start: int) -> Iterator[None]:
-        """Lets the network run from row `start` on, on what it was given the last time."""
+    def only(self, rows: Collection[int]) -> Iterator[None]:
+        """Lets the network run these rows and their readers alone, on what the others gave the last time."""
+        again = self.readers(rows)
+        resting = [row for i, row in enumerate(self.rows) if i not in again]
+        methods = [vars(row).get("forward") for row in resting]  # a fused row has one of its own
         self.replaying = True
-        methods = [vars(self.rows[i]).get("forward") for i in range(start)]  # a fused row has one of its own
-        for i in range(start):
-            self.rows[i].forward = _giving(self.kept.get(i))
+        for i, row in enumerate(self.rows):
+            if i not in again:
+                row.forward = _giving(self.kept.get(i))
         try:
             yield
         finally:
-            for i, method in enumerate(methods):
-                del self.rows[i].forward
+            for row, method in zip(resting, methods, strict=True):
+                del row.forward
                 if method is not None:
-                    self.rows[i].forward = method
+                    row.forward = method
             self.replaying = False
 
 

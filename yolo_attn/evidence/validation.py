@@ -1,8 +1,8 @@
 """One validation for many variants of a network: itself, and itself with some of its attention switched off.
 
 Ultralytics' own validator of the task reads the data, runs the network and measures it: what it says is what `yolo val`
-says. After each batch, every variant runs on it from its first switched-off row on, and is measured by a validator of
-its own.
+says. After each batch, of every variant the rows run again that a switched-off layer changes, and a validator of its
+own measures it.
 """
 
 import contextlib
@@ -89,7 +89,7 @@ def validate(model: YOLO, variants: Mapping[str, list[str]], **arguments) -> Val
         def init_metrics(self, network):
             super().init_metrics(network)
             self.run, self.network = network, network.model
-            self.replay = Replay(self.network, [start(paths) for paths in variants.values()])
+            self.replay = Replay(self.network, [set(map(row, paths)) for paths in variants.values()])
             self.twins = {name: twin(self, stock, network) for name in variants}
             self.watches = opened.enter_context(all_watched(self.network, gates))
             self.seen_before, self.outcomes = 0, {"": Gathered(), **{name: Gathered() for name in variants}}
@@ -99,7 +99,7 @@ def validate(model: YOLO, variants: Mapping[str, list[str]], **arguments) -> Val
             with paused(self.watches):
                 for name, paths in variants.items():
                     layers = [self.network.get_submodule(path) for path in paths]
-                    with all_off(layers), self.replay.from_row(start(paths)):
+                    with all_off(layers), self.replay.only(set(map(row, paths))):
                         preds = self.postprocess(self.run(batch["img"]))
                     self.outcomes[name].add(self.twins[name], stock, preds, batch, self.seen_before)
             self.seen_before += len(batch["img"])
@@ -121,11 +121,6 @@ def validate(model: YOLO, variants: Mapping[str, list[str]], **arguments) -> Val
         (done,) = made
         spreads = {path: watch.spread() for path, watch in done.watches.items()}
     return Validation(done.measured, spreads, dict(done.names))
-
-
-def start(paths: list[str]) -> int:
-    """Returns the first row that is another one with these layers off."""
-    return min(map(row, paths))
 
 
 def twin(validator: Any, stock: type, network: Any) -> Any:

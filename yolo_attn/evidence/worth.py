@@ -29,7 +29,8 @@ class Worth:
         return self.low > 0 or self.high < 0
 
     def __str__(self) -> str:
-        return f"{self.lost:+.2f} [{self.low:+.2f}, {self.high:+.2f}]"
+        lost, low, high = (round(value, 2) + 0.0 for value in (self.lost, self.low, self.high))  # no -0.00
+        return f"{lost:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 @dataclass
