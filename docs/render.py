@@ -30,6 +30,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "fuzz": tables.fuzz,
     "live": tables.live,
     "live-start": tables.live_start,
+    "coverage": tables.coverage,
+    "ablate-speed": tables.ablate_speed,
 }
 
 

@@ -153,6 +153,22 @@ def live_start() -> str:
     return markdown(columns, ([row[column] for column in columns.values()] for row in rows))
 
 
+def coverage() -> str:
+    """How often intervals over images hold what was planted (benchmarks.evidence.coverage)."""
+    columns = {"images": "images", "planted": "planted", "measured": "measured, mean", "half_width": "± interval",
+               "covered": "covered, %"}  # fmt: skip
+    rows = results("evidence/coverage")
+    return markdown(columns.values(), ([row[column] for column in columns] for row in rows))
+
+
+def ablate_speed() -> str:
+    """One pass for all variants of a checkpoint (benchmarks.evidence.speed)."""
+    columns = {"imgsz": "imgsz", "layers": "layers", "validations": "validations", "one_validation": "one, s",
+               "one_pass": "all in one pass, s", "times_as_fast": "times as fast as one by one"}  # fmt: skip
+    rows = results("evidence/speed")
+    return markdown(columns.values(), ([row[column] for column in columns] for row in rows))
+
+
 def _operator(name: str) -> str:
     """Returns an operator's name as rows write it, of one in small letters."""
     from yolo_attn import registry

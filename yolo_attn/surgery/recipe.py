@@ -5,7 +5,7 @@ numbered from 0 through both. `from` names earlier rows by number, or counts bac
 Which rows a word such as `backbone` means stands in `yolo_attn.surgery.places`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from yolo_attn import registry
 from yolo_attn.errors import AttentionError
@@ -128,17 +128,22 @@ def replaced(model: dict) -> dict[int, str]:
     return {i: block for i, block in found.items() if block}
 
 
-def remove(model: dict) -> dict:
+def remove(model: dict, only: Collection[int] | None = None) -> dict:
     """Returns a copy of `model` without attention: what read an attention row reads what that row read.
+
+    Args:
+        model: The model dict.
+        only: The rows whose attention goes, that inside their blocks included; all of them when left out.
 
     Raises:
         AttentionError: A row other than the first would have to read the network's input.
     """
     model = copied(model)
-    for row in all_rows(model):
-        if split := split_block(row[2]):
+    chosen = range(len(all_rows(model))) if only is None else only
+    for i, row in enumerate(all_rows(model)):
+        if i in chosen and (split := split_block(row[2])):
             row[2:] = [split[0], row[3][:-1] if row[3] and isinstance(row[3][-1], dict) else row[3]]
-    rows, gone = all_rows(model), set(attention_rows(model))
+    rows, gone = all_rows(model), set(attention_rows(model)).intersection(chosen)
     read = [sources(rows, i) for i in range(len(rows))]
     new, instead = {-1: -1}, {-1: -1}  # the number that a row gets, and what a row's readers read
     for i in range(len(rows)):
