@@ -11,7 +11,8 @@ def run(model: str | Path, format: str = "onnx", **arguments) -> Path:
         format: `rtx` for a TensorRT-RTX engine, or any format of Ultralytics, whose exporter then does it all.
         arguments: Those of Ultralytics' `export` for the format (for `rtx`, those of `onnx`); further `targets`, the
             GPUs an `rtx` engine shall run on, as `sm86,sm89,sm120`, and `report=True`, which for `onnx` and `rtx`
-            also prints and saves what became of each attention layer.
+            also prints and saves what became of each attention layer, and `gates=True`, which for `onnx` adds the
+            spatial gates to the outputs.
 
     Raises:
         AttentionError: The export failed; the file of that name that was there before is still there.

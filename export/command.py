@@ -18,15 +18,24 @@ PREFIX = colorstr("TensorRT-RTX:")
 
 
 def run(
-    model: str | Path, format: str, targets: str | Sequence[str] = rtx.TARGETS, report: bool = False, **arguments
+    model: str | Path,
+    format: str,
+    targets: str | Sequence[str] = rtx.TARGETS,
+    report: bool = False,
+    gates: bool = False,
+    **arguments,
 ) -> Path:
     """Exports; see `yolo_attn.export.run`."""
+    if gates and format != "onnx":
+        raise AttentionError(f"gates=True adds outputs to what format=onnx writes, not format={format}")
     if report and format not in ("onnx", "rtx"):
         raise AttentionError(f"report=True reads what format=onnx and format=rtx write, not format={format}")
     if format != "rtx":
         export = exported(model, format, arguments)
         if report:
             write_report(export, export.file, None)
+        if gates:
+            add_gates(export.file)
         return export.file
     wanted = rtx.read_targets(targets)
     # A model that is no file of weights has its engine here.
@@ -42,6 +51,16 @@ def run(
         if report:
             write_report(export, done, plan)
     return done
+
+
+def add_gates(file: Path) -> None:
+    """Adds the spatial gates to an ONNX file's outputs, and says whose they are."""
+    from yolo_attn.export import gates
+
+    if found := gates.add(file):
+        LOGGER.info(f"{file} also gives the gates of {', '.join(found)}: yolo-attn live shows them with the key g")
+    else:
+        LOGGER.warning(f"{file} has no attention whose gate differs from place to place: no output was added")
 
 
 class Exported(NamedTuple):

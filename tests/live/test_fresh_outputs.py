@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.support import task_sets
 from tests.support.live_models import PICTURES, export
 from yolo_attn.live.heads import Thresholds
 from yolo_attn.live.load import load
@@ -14,6 +15,7 @@ KINDS = {
     "nms": ("yolov5n.yaml", {"nms": True}),
     "end to end": ("yolo26n.yaml", {}),
     "fp16": ("yolov5n.yaml", {"quantize": 16}),
+    "int8": ("yolov5n.yaml", {"quantize": 8}),
     "two outputs": ("yolov8n-seg.yaml", {}),
 }
 
@@ -52,6 +54,8 @@ def foreign(file, folder):
 def test_buffers_that_are_used_again_equal_fresh_sessions(kind, lengths, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name, options = KINDS[kind]
+    if kind == "int8":
+        options = options | {"data": task_sets.data(tmp_path / "few", "detect")}
     file = export(name, tmp_path, **(options | ({"dynamic": True} if lengths != "as exported" else {})))
     if lengths == "open":
         file = foreign(file, tmp_path)

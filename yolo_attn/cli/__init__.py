@@ -114,7 +114,8 @@ def export(options: ExportOptions) -> int:
     from yolo_attn.export import run
 
     arguments = {name: smart_value(text) for name, text in options.arguments.items()}
-    run(options.model, options.format, targets=options.targets, report=options.report, **arguments)
+    ours = {"targets": options.targets, "report": options.report, "gates": options.gates}
+    run(options.model, options.format, **ours, **arguments)
     return 0
 
 

@@ -5,6 +5,7 @@ import colorsys
 import cv2
 import numpy as np
 
+from yolo_attn.live.gates import tinted
 from yolo_attn.live.results import Result, corners
 from yolo_attn.live.zone_counts import Zone
 
@@ -22,9 +23,15 @@ def color(class_id: int) -> tuple[int, int, int]:
     return int(blue * 255), int(green * 255), int(red * 255)
 
 
-def annotate(result: Result) -> np.ndarray:
-    """Returns a copy of the frame, (H, W, 3) BGR, with all that was found in it."""
-    image = result.frame.copy()
+def annotate(result: Result, gate: int = -1) -> np.ndarray:
+    """Returns a copy of the frame, (H, W, 3) BGR, with all that was found in it.
+
+    Args:
+        result: The frame and what was found.
+        gate: Which of its gates lies over the frame; none where there is none of that number.
+    """
+    shown = result.gates[gate] if 0 <= gate < len(result.gates) else None
+    image = result.frame.copy() if shown is None else tinted(result.frame, shown)
     width = max(round(sum(image.shape[:2]) / 800), 1)
     if result.mask is not None:
         for class_id, mask, box in zip(result.class_id, result.mask, result.xyxy, strict=True):
@@ -47,6 +54,9 @@ def annotate(result: Result) -> np.ndarray:
     if result.probs is not None:
         for line, (class_id, probability) in enumerate(result.top()):
             text(image, f"{result.name(class_id)} {probability:.2f}", (0, 30 + line * 20), color(class_id))
+    if shown is not None:
+        said = f"gate of {shown.layer}, 0 to {shown.values.max():.2f}"
+        text(image, said, (0, image.shape[0] - 40), (50, 50, 50))
     return image
 
 

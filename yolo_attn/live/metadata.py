@@ -11,7 +11,10 @@ TASKS = ("detect", "segment", "pose", "obb", "classify")
 
 @dataclass(frozen=True)
 class Metadata:
-    """A model's task, class names, input size (H, W) and stride; whether its rows are finished, its shape dynamic."""
+    """A model's task, class names, input size (H, W) and stride; whether its rows are finished, its shape dynamic.
+
+    `gates` are the layers whose gates are the file's last outputs.
+    """
 
     task: str
     names: dict[int, str]
@@ -20,6 +23,7 @@ class Metadata:
     end2end: bool
     dynamic: bool
     kpt_shape: tuple[int, int]
+    gates: tuple[str, ...] = ()
 
 
 def read(raw: dict, file: Path) -> Metadata:
@@ -54,6 +58,7 @@ def read(raw: dict, file: Path) -> Metadata:
             end2end=bool(values.get("end2end") or options.get("nms")),
             dynamic=bool(options.get("dynamic")),
             kpt_shape=(rows, columns),
+            gates=tuple(filter(None, str(values.get("gates", "")).split("; "))),
         )
     except (TypeError, ValueError):
         said = ", ".join(

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from yolo_attn.live import letterbox
+from yolo_attn.live.gates import Gate
 from yolo_attn.live.heads import Thresholds, check_layout, decode
 from yolo_attn.live.letterbox import GRAY, Geometry
 from yolo_attn.live.metadata import Metadata
@@ -74,7 +75,7 @@ class ExportedModel:
         gray = Frame(np.full((height, width, 3), 114, np.uint8), 0, "", 0, 0.0, 0.0)
         work = self.prepare(gray)
         self.infer(work)
-        check_layout(work.buffers.outputs, self.metadata)
+        check_layout(self._split(work.buffers.outputs)[0], self.metadata)
         self.decode(work)
 
     def prepare(self, frame: Frame) -> Work:
@@ -96,9 +97,19 @@ class ExportedModel:
 
     def decode(self, work: Work) -> Result:
         """Returns what the network found; its buffers are free again afterwards."""
-        found = decode(work.buffers.outputs, self.metadata, work.where, self.limits)
+        heads, gates = self._split(work.buffers.outputs)
+        found = decode(heads, self.metadata, work.where, self.limits)
+        shown = [
+            Gate(layer, output[0, 0].astype(np.float32), work.where)
+            for layer, output in zip(self.metadata.gates, gates, strict=True)
+        ]
         self.release(work)
-        return result_of(work.frame, self.names, **found)
+        return result_of(work.frame, self.names, gates=shown, **found)
+
+    def _split(self, outputs: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Returns the outputs of the head, and those of the gates, which come last."""
+        heads = len(outputs) - len(self.metadata.gates)
+        return outputs[:heads], outputs[heads:]
 
     def release(self, work: Work) -> None:
         """Gives back the buffers of a frame that nobody waits for any more."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from yolo_attn.live.gates import Gate
 from yolo_attn.live.zone_counts import Zone
 
 
@@ -58,6 +59,7 @@ class Result:
         xywhr: (N, 5) float32 for oriented boxes: centre, size and angle in radians; `xyxy` then holds what is around.
         probs: (C,) float32 for classification, which has no boxes.
         track_id: (N,) int64 with `track=...`: the number that an object keeps in its source; -1 while it has none yet.
+        gates: Of a file exported with `gates=True`: what each attention layer multiplied by.
         zones: With `zones=...`: what was counted so far in each zone and across each line of the source.
     """
 
@@ -79,6 +81,7 @@ class Result:
     probs: np.ndarray | None = None
     track_id: np.ndarray | None = None
     zones: list[Zone] = field(default_factory=list)
+    gates: list[Gate] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.xyxy)

@@ -54,6 +54,8 @@ class Runner:
     def __init__(self, pipeline: Pipeline, outputs: Outputs):
         self.pipeline, self.sources, self.outputs = pipeline, pipeline.sources, outputs
         self._snapshots, self._said = 0, ""
+        self.gates: list[str] = []  # the layers whose gates can be shown
+        self._gate = -1
         self._lost: list[str] = []  # of what was asked for
         self._terminal = sys.stdout.isatty()
         self._events: Events | None = None
@@ -108,11 +110,13 @@ class Runner:
         return 1 if self._lost else 0
 
     def command(self, name: str) -> None:
-        """Does what a key or a button says: `pause`, `resume`, `snapshot` or `quit`. Any thread may call it."""
+        """Does what a key or a button says: `pause`, `resume`, `snapshot`, `gate` or `quit`. Any thread may call it."""
         if name in ("pause", "resume"):
             self.pipeline.paused = name == "pause"
         elif name == "snapshot":
             self._snapshots += 1
+        elif name == "gate":  # the next layer's, and behind the last one none
+            self._gate = self._gate + 1 if self._gate + 1 < len(self.gates) else -1
         elif name == "quit":
             self.pipeline.stop()
 
@@ -120,7 +124,8 @@ class Runner:
         stats = self.stats
         image = None
         if self._looks:
-            image = annotate(result)
+            self.gates = [gate.layer for gate in result.gates]
+            image = annotate(result, self._gate)
             speed = f"{stats.rates[result.index].fps:.1f} fps  {stats.recent_lag * 1000:.0f} ms"
             text(image, speed, (0, 0), (50, 50, 50))
             self._pictures[result.index] = image
@@ -214,8 +219,8 @@ class Runner:
     def _press(self, key: str) -> None:
         if key in ("p", " "):
             self.command("resume" if self.pipeline.paused else "pause")
-        elif key in ("s", "q", "\x1b"):
-            self.command("snapshot" if key == "s" else "quit")
+        elif key in ("s", "g", "q", "\x1b"):
+            self.command({"s": "snapshot", "g": "gate"}.get(key, "quit"))
 
     def _window_key(self) -> str:
         key = cv2.pollKey()

@@ -30,7 +30,7 @@ except ImportError as error:
 
 PAGE = Path(__file__).with_name("page.html")
 LARGEST = 1 << 20  # bytes of what the page sends
-COMMANDS = ("pause", "resume", "snapshot")
+COMMANDS = ("pause", "resume", "snapshot", "gate")
 QUALITY = 80  # of the JPEG pictures, in per cent
 BOUNDARY = "picture"
 POLICY = (  # nothing from elsewhere, and in nobody's frame

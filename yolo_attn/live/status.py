@@ -59,6 +59,7 @@ class Status:
         return {
             "runs_on": self.pipeline.model.runs_on,
             "paused": self.pipeline.paused,
+            "gates": next(([gate.layer for gate in result.gates] for result in self.results.values()), []),
             "fps": round(stats.rate.fps, 1),
             "lag_ms": round(stats.recent_lag * 1000, 1),
             "lag_p95_ms": round(stats.lag.percentile(95) * 1000, 1),
