@@ -47,8 +47,8 @@ class Seen:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for module in layer.modules():
-                if hasattr(module, "reset_parameters"):
-                    module.reset_parameters()
+                if callable(reset := getattr(module, "reset_parameters", None)):
+                    reset()
         return Seen(layer, self.x, gate_of(layer, self.x))
 
 

@@ -74,7 +74,7 @@ def results(model: YOLO, source: str, asked: dict[str, Any]) -> Iterator[Any]:
 def without(model: YOLO, layer: nn.Module, result: Any, asked: dict[str, Any]) -> Changes | str:
     """Returns what changes in what is found when a layer is switched off."""
     with off(layer):
-        other = model.predict(result.orig_img, **asked)[0]
+        other: Any = list(model.predict(result.orig_img, **asked))[0]
     if result.probs is not None:
         return changes.classes_between(result, other)
     return changes.between(changes.boxes_of(result), changes.boxes_of(other))
