@@ -113,7 +113,7 @@ def command(options: LiveOptions) -> int:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     pipeline = open_pipeline(options)
     rules = rules_of(options, pipeline)
-    from yolo_attn.live import runner
+    from yolo_attn.live import runner, token
 
     window = options.show is not False and not (options.show is None and options.serve) and runner.can_show()
     if options.show and not window:
@@ -124,7 +124,7 @@ def command(options: LiveOptions) -> int:
     if options.serve:
         from yolo_attn.live.serve import Page
 
-        page = Page(options.serve, options.token, len(pipeline.sources))
+        page = Page(options.serve, token.read(options.token, options.token_file), len(pipeline.sources))
     folder = runner.free_folder(options.project, options.name)
     outputs = runner.Outputs(
         folder, window, options.save, options.save_json, page, rules, Path(options.project), options.watchdog

@@ -29,7 +29,8 @@ class LiveOptions:
     project: Annotated[str, "the folder for runs"] = "runs/live"
     name: Annotated[str, "the run's folder in it"] = "exp"
     serve: Annotated[str, "a port, or an address and a port, for the page in a browser"] = ""
-    token: Annotated[str, "what the page asks for from other machines"] = ""
+    token: Annotated[str, "what the page asks for from other machines; others see it in a list of processes"] = ""
+    token_file: Annotated[str, "a file with the token; or set YOLO_ATTN_TOKEN"] = ""
     watchdog: Annotated[float, "seconds at one frame after which a stage is stuck, and the run ends", 1, 86400] = 120
     config: Annotated[str, "a YAML file of these keys, and of sources with settings of their own"] = ""
 

@@ -5,6 +5,8 @@ slow misses pictures; nobody waits for him.
 """
 
 import asyncio
+import functools
+import hashlib
 import hmac
 import ipaddress
 import json
@@ -25,6 +27,8 @@ try:
     from starlette.requests import Request
     from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
     from starlette.routing import Route
+
+    from yolo_attn.live.patience import MOST, SECONDS, Patience
 except ImportError as error:
     raise AttentionError(f"serve=... needs Starlette and Uvicorn ({error}): pip install starlette uvicorn") from None
 
@@ -51,13 +55,21 @@ class Feed:
 
 
 class Page:
-    """A web server in a thread, for the pictures and the state of `sources` sources.
+    """A web server in a thread, for the pictures and the state of `sources` sources; `seconds` is what it waits for
+    a request.
 
     Raises:
         AttentionError: The address is open to others and there is no token, or the port is taken.
     """
 
-    def __init__(self, address: str, token: str, sources: int, command: Callable[[str], None] = lambda name: None):
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        sources: int,
+        command: Callable[[str], None] = lambda name: None,
+        seconds: float = SECONDS,
+    ):
         self.host, self.port = parse(address)
         if not token and not is_loopback(self.host):
             raise AttentionError(
@@ -76,7 +88,10 @@ class Page:
         except OSError as error:
             raise AttentionError(f"serve={address} cannot be opened: {error.strerror}; choose another port") from None
         self.port = self._socket.getsockname()[1]
-        config = uvicorn.Config(self._app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            self._app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=1,
+            http=functools.partial(Patience, seconds=seconds), limit_concurrency=MOST,  # type: ignore[arg-type]
+        )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._threads = [
             threading.Thread(target=target, name=f"page {target.__name__}", daemon=True)
@@ -153,7 +168,7 @@ class Page:
             Route("/zones.json", self._zones, methods=["GET", "POST"]),
             Route("/command/{name}", self._command, methods=["POST"]),
         ]
-        return Guard(Starlette(routes=routes), self._token, is_loopback(self.host))
+        return Guard(Starlette(routes=routes), self._token, self.port)
 
     async def _page(self, request: Request) -> Response:
         return FileResponse(PAGE, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"})
@@ -216,28 +231,32 @@ class Page:
 class Guard:
     """Lets in who knows the token, from its link or from the cookie that the link sets.
 
-    A page that is for this machine alone also wants to be called by this machine's name, so that no foreign name that
-    resolves to 127.0.0.1 can read it.
+    The cookie is the token's digest, whatever letters that has, and has the port in its name: a browser keeps one set
+    of cookies for all ports of a host. A page without a token, which is for this machine alone, also wants to be called
+    by this machine's name, so that no foreign name that resolves to 127.0.0.1 can read it.
     """
 
-    def __init__(self, app, token: str, local: bool):
-        self._app, self._token, self._local = app, token, local
+    def __init__(self, app, token: str, port: int):
+        self._app, self._token, self._cookie = app, token, f"yolo-attn-{port}"
+        self._digest = hashlib.sha256(token.encode()).hexdigest()
 
     async def __call__(self, scope, receive, send) -> None:
         request = Request(scope)
-        if self._local and request.url.hostname not in ("127.0.0.1", "localhost", "::1"):
+        if not self._token and request.url.hostname not in ("127.0.0.1", "localhost", "::1"):
             await Response("unknown host", 400)(scope, receive, send)
-        elif self._knows(request.cookies.get("yolo-attn", "")):
+        elif not self._token or same(request.cookies.get(self._cookie, ""), self._digest):
             await self._app(scope, receive, send)
-        elif self._knows(request.query_params.get("token", "")):
-            response = RedirectResponse(request.url.path)
-            response.set_cookie("yolo-attn", self._token, httponly=True, samesite="strict")
+        elif same(request.query_params.get("token", ""), self._token):
+            response = RedirectResponse(f"/{request.url.path.lstrip('/')}")  # //host/ would lead elsewhere
+            response.set_cookie(self._cookie, self._digest, httponly=True, samesite="strict")
             await response(scope, receive, send)
         else:
             await Response("open the page with ?token=...", 401)(scope, receive, send)
 
-    def _knows(self, token: str) -> bool:
-        return not self._token or hmac.compare_digest(token.encode(), self._token.encode())
+
+def same(said: str, right: str) -> bool:
+    """Tells whether two texts are equal, in a time that does not say where they differ."""
+    return hmac.compare_digest(said.encode(), right.encode())
 
 
 def parse(address: str) -> tuple[str, int]:
