@@ -94,6 +94,8 @@ def test_killed_at_any_moment_it_goes_on_and_repeats_nothing(tmp_path, few_pictu
     assert len(second.rows()) == EPOCHS and len(lines) <= EPOCHS + 1  # an epoch whose checkpoint was not written yet
     assert (folder / "report.html").is_file() and "eca-P5" in (folder / "report.md").read_text()
     assert {"sizes", "errors", "shares", "parameters"} <= set(first.said())
+    (gate,) = fourth.said()["gates"].values()
+    assert 0 < gate["mean"] < 1
 
 
 def asked(**other) -> CompareOptions:

@@ -38,6 +38,7 @@ def test_the_verdict_comes_first_and_the_figures_are_those_of_the_runs(compariso
     assert text.count("![") == 4 and all(
         (comparison.folder / name).is_file() for name in re.findall(r"\((\w+\.png)", text)
     )
+    assert "| 0.50 ± 0.10 | 2 % / 25 % | spatial 0.73 |" in text
     assert results.digest() in text and "attention=cbam,eca-P5,gam.r16" in text
 
 

@@ -38,6 +38,7 @@ def finish(run: Run, curve, rng) -> None:
         "versions": {"ultralytics": "8.4.190", "torch": "2.14.1"},
         "parameters": 2_500_000,
         "shares": {"model.5": [float(rng.uniform(0, 1))]} if run.cell.role == ATTENTION else {},
+        "gates": {"model.5": {"mean": 0.5, "deviation": 0.1, "near_0": 0.02, "near_1": 0.25, "dead": ["spatial 0.73"]}},
         "sizes": {name: float(curve[-1] + rng.normal(0, 2)) for name in ("small", "medium", "large")},
         "errors": {name: float(rng.uniform(0, 9)) for name in ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")},
     }

@@ -3,6 +3,8 @@
 Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors", 2020, arXiv 2008.08115.
 """
 
+import contextlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ from ultralytics import YOLO
 from ultralytics.data.utils import exif_size
 
 from yolo_attn.errors import AttentionError
+from yolo_attn.evidence.layers import attention, network
 from yolo_attn.evidence.ledger import Run
+from yolo_attn.evidence.spread import watched
 
 SIZES = {"APs": "small", "APm": "medium", "APl": "large"}
 ERRORS = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")
@@ -19,9 +23,10 @@ RESULT = ("image_id", "category_id", "bbox", "score")  # a pose has keypoints, t
 BOXES = ("detect", "segment", "pose")
 
 
-def of(run: Run) -> dict[str, dict[str, float]]:
-    """Returns `sizes`, AP in points, and `errors`, the AP50 in points that mending each kind of error would bring.
+def of(run: Run) -> dict[str, dict[str, Any]]:
+    """Returns `sizes`, AP in points, `errors`, the AP50 in points that mending each kind would bring, and `gates`.
 
+    These are how far the values of each attention layer's gate spread over the images (`yolo_attn.evidence.spread`).
     Nothing for tasks without upright boxes.
     """
     model = YOLO(run.last)
@@ -30,18 +35,24 @@ def of(run: Run) -> dict[str, dict[str, float]]:
     seen: list[Any] = []
     model.add_callback("on_val_end", seen.append)
     where = {"project": str(run.folder), "name": "predictions", "exist_ok": True}
-    model.val(save_json=True, plots=False, verbose=False, **where)
+    with contextlib.ExitStack() as opened:
+        net: Any = network(model)
+        net.fuse = lambda *_, **__: net  # its layers are watched as they are
+        layers = attention(net).items()
+        watches = {path: opened.enter_context(watched(layer, list(layer.gates))) for path, layer in layers}
+        model.val(save_json=True, plots=False, verbose=False, **where)
+    gates = {path: asdict(spread) for path, watch in watches.items() if (spread := watch.spread())}
     validator = seen[-1]
     labels = validator.dataloader.dataset.labels
     numbers = {_image_id(label["im_file"]): i for i, label in enumerate(labels)}
     if len(numbers) < len(labels):  # two pictures of one name in two folders, which Ultralytics' file cannot tell apart
-        return {}
+        return {"gates": gates}
     classes = {category: k for k, category in enumerate(validator.class_map)}
     found = [
         {**one, "image_id": numbers[one["image_id"]], "category_id": classes[one["category_id"]]}
         for one in validator.jdict
     ]
-    return measured(ground_truth(labels, validator.names), found)
+    return {"gates": gates, **measured(ground_truth(labels, validator.names), found)}
 
 
 def ground_truth(labels: list[dict], names: dict[int, str]) -> dict[str, list]:

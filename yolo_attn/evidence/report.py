@@ -4,6 +4,7 @@ import json
 import math
 import platform
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def content(results: Results, times: dict[str, float]) -> dict[str, Any]:
         "rows": rows,
         "compared": [row["name"] for row in rows if row["role"] == ATTENTION],
         "further": further,
-        "shares": share_rows(results),
+        "layers": layer_rows(results),
         "epoch": results.epoch,
         "seeds": comparison.seeds,
         "margin": f"{comparison.margin:g}",
@@ -157,14 +158,25 @@ def further_row(results: Results, measure: Measure) -> dict[str, Any]:
     return {"name": measure.name, "base": number(base), "cells": cells}
 
 
-def share_rows(results: Results) -> list[dict[str, str]]:
-    """Returns a row for each layer that started as the identity: its shares, mean and range of the seeds."""
+def layer_rows(results: Results) -> list[dict[str, str]]:
+    """Returns a row for each attention layer: the shares and the values of its gates over the runs."""
     rows = []
     for cell in results.comparison.compared:
-        for layer, runs in results.shares(cell).items():
-            per_gate = [[float(shares[i]) for shares in runs] for i in range(len(runs[0]))]
-            text = ", ".join(f"{mean(gate):.2f} ({min(gate):.2f} to {max(gate):.2f})" for gate in per_gate)
-            rows.append({"name": cell.name, "layer": layer, "shares": text})
+        shares, gates = results.layers(cell, "shares"), results.layers(cell, "gates")
+        for layer in {**shares, **gates}:
+            per_gate = list(zip(*shares.get(layer, []), strict=True))
+            spreads = gates.get(layer, [])
+            dead = sorted({said.split(",")[0] for one in spreads for said in one["dead"]})
+            rows.append(
+                {
+                    "name": cell.name,
+                    "layer": layer,
+                    "shares": ", ".join(map(ranged, per_gate)) or "1",
+                    "gate": " ± ".join(number(mean(one[key] for one in spreads)) for key in ("mean", "deviation")),
+                    "near": " / ".join(percent(one[key] for one in spreads) for key in ("near_0", "near_1")),
+                    "dead": "; ".join(dead),
+                }
+            )
     return rows
 
 
@@ -212,6 +224,16 @@ def word_of(comparison: Comparison, cell: Any) -> str:
 def listed(names: list[str]) -> str:
     """Returns `a, b and c`."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def ranged(values: tuple[float, ...]) -> str:
+    """Returns the mean of several runs, and from where to where they go."""
+    return f"{mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def percent(shares: Iterable[float]) -> str:
+    """Returns the mean of several shares in per cent, or a dash where there is none."""
+    return f"{100 * mean(known):.0f} %" if (known := list(shares)) else "–"
 
 
 def difference(one: Verdict | None) -> str:

@@ -128,12 +128,17 @@ class Results:
         """Returns why runs have no details, by the run."""
         return {str(run): said["no detail"] for run, said in self.said.items() if "no detail" in said}
 
-    def shares(self, cell: Cell) -> dict[str, list[Any]]:
-        """Returns each attention layer's shares of its gates after an identity start, a list for each run."""
+    def layers(self, cell: Cell, what: str) -> dict[str, list[Any]]:
+        """Returns what each run says of its attention layers, a list for each layer.
+
+        Args:
+            cell: The model.
+            what: `shares` of the gates after an identity start, or how far the `gates` spread.
+        """
         found: dict[str, list[Any]] = {}
         for run in self.of(cell):
-            for layer, shares in self.said[run].get("shares", {}).items():
-                found.setdefault(layer, []).append(shares)
+            for layer, said in self.said[run].get(what, {}).items():
+                found.setdefault(layer, []).append(said)
         return found
 
 
