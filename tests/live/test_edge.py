@@ -35,13 +35,10 @@ print({{name.partition(".")[0] for name in sys.modules}} & {{"torch", "ultralyti
         failed = environment.run("yolo-attn", "live", wrong, mend, fails=True)
         assert failed.stderr.startswith("ERROR ❌️") and "pip install" in failed.stderr
         assert failed.stderr.count("\n") == 1
-
-
-def test_it_tracks_without_torch(live_model, tmp_path):
-    environment = create_environment(tmp_path)
-    pip("--python", environment.python, "install", "--quiet", "-r", ROOT / "requirements-edge.txt")
+    for command in ("show yolov5n.yaml", "list", "ablate best.pt data=shapes.yaml"):
+        failed = environment.run("yolo-attn", *command.split(), fails=True)
+        assert f"'yolo-attn {command.split()[0]}' needs" in failed.stderr and failed.stderr.count("\n") == 1
     pip("--python", environment.python, "install", "--quiet", "--no-deps", "-r", ROOT / "requirements-edge-track.txt")
-    install(environment, build_wheel(tmp_path))
     video(environment.cwd / "clip.mp4", 5)
     words = ("live", f"model={live_model}", "source=clip.mp4", "save_json=True", "conf=0.1")
     for name in ("bytetrack", "botsort", "ocsort"):

@@ -1,14 +1,19 @@
 """Files that say something else of their model than Ultralytics' exporter: read where it is clear, or one line."""
 
+import shutil
+
 import cv2
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from tests.support.live_models import PICTURES
 from yolo_attn.errors import AttentionError
-from yolo_attn.live import metadata
+from yolo_attn.live import given, metadata
 from yolo_attn.live.heads import Thresholds
 from yolo_attn.live.load import load
+from yolo_attn.live.results import Frame
 
 WRITTEN = {"task": "detect", "names": "{0: 'a', 1: 'b'}", "imgsz": "[64, 64]", "stride": "32"}
 
@@ -56,6 +61,62 @@ def test_what_cannot_be_is_one_line(said, tmp_path):
     with pytest.raises(AttentionError) as error:
         opened(file_of(tmp_path, (1, 6, 84), **said))
     assert "model.onnx" in str(error.value) and "\n" not in str(error.value) and "yolo export" in str(error.value)
+
+
+def bare(file: str) -> str:
+    """Takes all metadata out of a file."""
+    model = onnx.load(file)
+    del model.metadata_props[:]
+    onnx.save(model, file)
+    return file
+
+
+def test_a_file_without_metadata_takes_names_and_a_task(live_model, tmp_path):
+    told = shutil.copy(live_model, tmp_path / "told.onnx")
+    names = ",".join(opened(told).names.values())
+    file = bare(shutil.copy(live_model, tmp_path / "bare.onnx"))
+    with pytest.raises(AttentionError, match="does not say what its model is of: add names=cat,dog"):
+        opened(file)
+    frame = Frame(cv2.imread(str(PICTURES[0])), 0, "", 1, 0.0, 0.0)
+    results = []
+    for model in (opened(told), load(file, None, "cpu", 1, Thresholds(), given.read("", names))):
+        work = model.prepare(frame)
+        model.infer(work)
+        results.append(model.decode(work))
+    one, other = results
+    assert len(one) > 0 and np.array_equal(one.xyxy, other.xyxy) and one.names == other.names
+    with pytest.raises(AttentionError, match="are for 80 classes, and 2 have names"):
+        load(file, None, "cpu", 1, Thresholds(), given.read("", "cat,dog"))
+    with pytest.raises(AttentionError, match="is a detect model, as it says itself"):
+        load(told, None, "cpu", 1, Thresholds(), given.read("pose", ""))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("n.txt", "cat\ndog\n"), ("n.names", "cat\n\ndog"), ("n.yaml", "names: [cat, dog]"),
+        ("n.yml", "nc: 2\nnames: {0: cat, 1: dog}"),
+    ],
+)  # fmt: skip
+def test_names_come_from_a_file(name, text, tmp_path):
+    (tmp_path / name).write_text(text)
+    assert given.read("", str(tmp_path / name)).names == given.read("", "cat, dog").names == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("n.txt", None, "cannot be read: No such file"), ("n.txt", b"\n", "has no names"),
+        ("n.txt", b"\xff\xfe\x00", "it is no text"), ("n.yaml", b"nc: 2", "has no names"),
+        ("n.yaml", b"names: {1: cat}", "has no names"), ("n.yaml", b"{", "is no YAML"),
+    ],
+)  # fmt: skip
+def test_names_that_cannot_be_had_are_one_line(name, text, said, tmp_path):
+    if text is not None:
+        (tmp_path / name).write_bytes(text)
+    with pytest.raises(AttentionError, match=said) as error:
+        given.read("", str(tmp_path / name))
+    assert "\n" not in str(error.value)
 
 
 def test_arguments_that_are_no_mapping_are_passed_over(tmp_path):

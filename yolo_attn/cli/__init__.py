@@ -196,6 +196,11 @@ def main(arguments: list[str] | None = None) -> int:
         return BROKEN_PIPE
     except OSError as error:
         said = f"{error.filename or 'a file'}: {error.strerror or error}"
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("yolo_attn"):
+            raise
+        name = (arguments or sys.argv[1:] or ["help"])[0].lstrip("-")
+        said = f"'yolo-attn {name}' needs {error.name}, which is not installed: pip install yolo_attn"
     except KeyboardInterrupt:
         return INTERRUPTED
     print(f"ERROR ❌️ {said}", file=sys.stderr)

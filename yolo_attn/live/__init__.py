@@ -72,7 +72,7 @@ def open_pipeline(options: LiveOptions):
         raise AttentionError(
             f"live needs OpenCV and ONNX Runtime ({error}): pip install -r requirements-edge.txt"
         ) from None
-    from yolo_attn.live import opening
+    from yolo_attn.live import given, opening
     from yolo_attn.live.heads import Thresholds
     from yolo_attn.live.load import load
     from yolo_attn.live.pipeline import Pipeline
@@ -92,7 +92,10 @@ def open_pipeline(options: LiveOptions):
         from yolo_attn.live.zones import Zones
 
         steps.append(Zones(Path(options.zones), opened, new=bool(options.serve)))
-    return Pipeline(load(options.model, options.imgsz, options.device, options.threads, limits), opened, steps)
+    model = load(
+        options.model, options.imgsz, options.device, options.threads, limits, given.read(options.task, options.names)
+    )
+    return Pipeline(model, opened, steps)
 
 
 def rules_of(options: LiveOptions, pipeline) -> list:
@@ -113,9 +116,9 @@ def command(options: LiveOptions) -> int:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     pipeline = open_pipeline(options)
     rules = rules_of(options, pipeline)
-    from yolo_attn.live import runner, token
+    from yolo_attn.live import runner, token, windows
 
-    window = options.show is not False and not (options.show is None and options.serve) and runner.can_show()
+    window = options.show is not False and not (options.show is None and options.serve) and windows.can_show()
     if options.show and not window:
         raise AttentionError(
             "show=True needs a screen, and an OpenCV with windows (opencv-python): use serve=8000 instead"

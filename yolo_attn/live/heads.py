@@ -63,6 +63,12 @@ def check_layout(outputs: list[np.ndarray], model: Metadata) -> None:
         )
     if len(first) != (2 if model.task == "classify" else 3) or (model.task == "segment" and len(shapes) != 2):
         raise AttentionError(f"its outputs {', '.join(map(str, shapes))} are not those of a {model.task} model")
+    if model.task == "classify" or model.end2end:
+        return
+    extra = {"obb": 1, "pose": math.prod(model.kpt_shape)}.get(model.task, 0)
+    extra = shapes[1][1] if model.task == "segment" else extra
+    if first[1] != 4 + classes + extra:
+        raise AttentionError(f"its outputs {first} are for {first[1] - 4 - extra} classes, and {classes} have names")
 
 
 def finished(rows: np.ndarray, limits: Thresholds) -> np.ndarray:

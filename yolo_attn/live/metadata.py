@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yolo_attn.errors import AttentionError
+from yolo_attn.live.given import NOTHING, Given
 
+STRIDE = 32  # of the YOLO families, where a file does not say it
 TASKS = ("detect", "segment", "pose", "obb", "classify")
 
 
@@ -26,6 +28,35 @@ class Metadata:
     gates: tuple[str, ...] = ()
 
 
+def filled(raw: dict, given: Given, shape: list, imgsz: int | None, file: Path) -> dict:
+    """Returns a file's metadata, with what was given in the place of what is missing.
+
+    Args:
+        raw: The file's own.
+        given: What the file is said to be of.
+        shape: The input's shape; what is open in it is no number.
+        imgsz: The side in pixels where the shape is open.
+        file: The file.
+
+    Raises:
+        AttentionError: The file says something else of its task, or nobody says its size.
+    """
+    if given == NOTHING:
+        return raw
+    if raw.get("task", given.task or raw.get("task")) != (given.task or raw.get("task")):
+        raise AttentionError(f"'{file}' is a {raw['task']} model, as it says itself: leave task={given.task} out")
+    said = {"stride": str(STRIDE), "task": given.task or "detect", **raw}
+    if given.names:
+        said["names"] = str(dict(enumerate(given.names)))
+    if "imgsz" not in said:
+        is_open = not all(isinstance(length, int) for length in shape[2:])
+        if is_open and not imgsz:
+            raise AttentionError(f"'{file}' does not say the size of its pictures: add imgsz=640")
+        said["imgsz"] = str([imgsz, imgsz] if is_open else list(shape[2:]))
+        said.setdefault("args", str({"dynamic": is_open}))
+    return said
+
+
 def read(raw: dict, file: Path) -> Metadata:
     """Returns what the exporter wrote, from the strings of an ONNX file or the values of an engine's header.
 
@@ -34,7 +65,10 @@ def read(raw: dict, file: Path) -> Metadata:
     """
     values = {key: _value(text) for key, text in raw.items()}
     if not {"task", "names", "imgsz", "stride"} <= values.keys():
-        raise AttentionError(f"'{file}' says nothing about its model: export it with yolo export model=... format=onnx")
+        raise AttentionError(
+            f"'{file}' does not say what its model is of: add names=cat,dog (and task=segment, …), or export it with "
+            "yolo export model=... format=onnx"
+        )
     if values["task"] not in TASKS or values.get("head") == "RTDETRDecoder":
         what = f"task '{values['task']}'" if values["task"] not in TASKS else "RT-DETR's head"
         raise AttentionError(f"'{file}' has {what}; yolo-attn live runs {', '.join(TASKS)} models of the YOLO families")

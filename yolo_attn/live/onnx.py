@@ -9,6 +9,7 @@ import onnxruntime
 
 from yolo_attn.errors import AttentionError
 from yolo_attn.live import metadata, providers
+from yolo_attn.live.given import NOTHING, Given
 from yolo_attn.live.heads import Thresholds
 from yolo_attn.live.model import Buffers, ExportedModel, Work
 
@@ -22,9 +23,13 @@ class OnnxModel(ExportedModel):
     an output open, whatever its metadata says, ONNX Runtime allocates the outputs anew for each frame.
     """
 
-    def __init__(self, file: Path, imgsz: int | None, device: str, threads: int, limits: Thresholds):
+    def __init__(
+        self, file: Path, imgsz: int | None, device: str, threads: int, limits: Thresholds, given: Given = NOTHING
+    ):
         self._session, self.runs_on = providers.open_session(file, device, threads)
-        model = metadata.read(self._session.get_modelmeta().custom_metadata_map, file)
+        entry = self._session.get_inputs()[0]
+        said = metadata.filled(self._session.get_modelmeta().custom_metadata_map, given, entry.shape, imgsz, file)
+        model = metadata.read(said, file)
         if imgsz and model.dynamic:
             side = math.ceil(imgsz / model.stride) * model.stride
             model = dataclasses.replace(model, imgsz=(side, side))
@@ -33,7 +38,6 @@ class OnnxModel(ExportedModel):
                 f"'{file}' has the fixed input {model.imgsz[0]}x{model.imgsz[1]}: leave imgsz out, or export the "
                 f"model with imgsz={imgsz}"
             )
-        entry = self._session.get_inputs()[0]
         self._input, self._outputs = entry.name, self._session.get_outputs()
         self._bound = all(isinstance(length, int) for output in self._outputs for length in output.shape)
         super().__init__(model, limits, DTYPES.get(entry.type, np.float32))

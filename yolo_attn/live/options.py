@@ -32,6 +32,8 @@ class LiveOptions:
     token: Annotated[str, "what the page asks for from other machines; others see it in a list of processes"] = ""
     token_file: Annotated[str, "a file with the token; or set YOLO_ATTN_TOKEN"] = ""
     watchdog: Annotated[float, "seconds at one frame after which a stage is stuck, and the run ends", 1, 86400] = 120
+    names: Annotated[str, "the classes of a file without metadata: cat,dog or a file of them"] = ""
+    task: Annotated[str, "the task of a file without metadata: detect, segment, …"] = ""
     config: Annotated[str, "a YAML file of these keys, and of sources with settings of their own"] = ""
 
 

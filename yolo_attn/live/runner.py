@@ -27,10 +27,10 @@ from yolo_attn.live.results import Result
 from yolo_attn.live.rules import Rule
 from yolo_attn.live.stats import Stats
 from yolo_attn.live.status import STATUS_SECONDS, Status
+from yolo_attn.live.windows import Windows
 from yolo_attn.live.zone_counts import Passage
 from yolo_attn.live.zone_log import Passages
 
-TITLE = "yolo-attn live"
 LOG_SECONDS = 10.0  # between two lines where the output is no terminal
 
 
@@ -66,6 +66,7 @@ class Runner:
         self._recorder = Recorder(self._folder()) if outputs.save else None
         self._lines = JsonLines(self._folder() / "detections.jsonl") if outputs.save_json else None
         self._passages = Passages(self._folder() / "zones.csv") if pipeline.zones else None
+        self._windows = Windows([source.label for source in self.sources]) if outputs.show else None
         self._pictures: dict[int, np.ndarray] = {}
         self._results: dict[int, Result] = {}
         self.status = Status(pipeline, self.stats, self._results)
@@ -87,8 +88,10 @@ class Runner:
                     if result is not None:
                         self._put_out(result)
                     self._press(keys.pressed())
-                    if self.outputs.show:
-                        self._press(self._window_key())
+                    if self._windows is not None:
+                        self._press(self._windows.key())
+                        if self._windows.all_closed:
+                            self._without_windows()
                     now = time.monotonic()
                     if now - self._told >= STATUS_SECONDS:
                         self._told = now
@@ -159,8 +162,8 @@ class Runner:
     def _show(self, index: int, image: np.ndarray) -> None:
         if self.page is not None:
             self.page.picture(index, image)
-        if self.outputs.show:
-            cv2.imshow(TITLE if len(self.sources) == 1 else self.sources[index].label, image)
+        if self._windows is not None:
+            self._windows.show(index, image)
 
     def _attempt(self, what: str, write: Callable[[], None], how: str = "ended") -> bool:
         """Writes, and tells whether it could be done; if not, it is said, and the exit status will be 1."""
@@ -195,8 +198,8 @@ class Runner:
             self._attempt("a file or message of an event", self._events.close, "failed")
         if self.page is not None:
             self.page.close()
-        if self.outputs.show:
-            cv2.destroyAllWindows()
+        if self._windows is not None:
+            self._windows.close()
         if self._terminal:
             print("\r\033[K", end="")
 
@@ -222,9 +225,11 @@ class Runner:
         elif key in ("s", "g", "q", "\x1b"):
             self.command({"s": "snapshot", "g": "gate"}.get(key, "quit"))
 
-    def _window_key(self) -> str:
-        key = cv2.pollKey()
-        return chr(key & 0xFF) if key >= 0 else ""
+    def _without_windows(self) -> None:
+        """Goes on when the last window was closed if something else was asked for, and ends otherwise."""
+        self._windows = None
+        if not (self._recorder or self._lines or self._events or self._passages or self.page):
+            self.command("quit")
 
     def _catch_signals(self) -> dict:
         """Lets Ctrl-C, SIGTERM and a closed terminal end the run in good order; a second does what it did before."""
@@ -292,16 +297,3 @@ def free_folder(project: str, name: str) -> Path:
         count += 1
         folder = Path(project) / f"{name}{count}"
     return folder
-
-
-def can_show() -> bool:
-    """Tells whether OpenCV can open a window here."""
-    import os
-
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return False
-    try:
-        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-    except cv2.error:
-        return False
-    return True
