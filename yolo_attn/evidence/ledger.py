@@ -68,7 +68,12 @@ class Run:
             return State.NEW
         if not is_whole(self.last):  # killed while it was written
             return State.NEW
-        return State.TRAINED if max(self.rows()) >= epochs or _has_ended(self.last) else State.BEGUN
+        if max(self.rows()) >= epochs:
+            return State.TRAINED
+        try:
+            return State.TRAINED if _has_ended(self.last) else State.BEGUN
+        except Exception:  # whatever torch makes of a file that is being written while somebody looks
+            return State.NEW
 
     def rows(self) -> dict[int, dict[str, float]]:
         """Returns what its results.csv says of each epoch; the last of one that was run before and after a kill."""
