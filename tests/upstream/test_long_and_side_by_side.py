@@ -46,18 +46,22 @@ def test_eight_threads_get_what_one_gets(fused):
 
 
 def test_memory_is_flat(fused, request):
+    """What is lost with each picture is lost in every round; what the rest of the process takes meanwhile is not."""
     count = LONG if request.config.getoption("--all") else SHORT
     x, process = image(0, 32), psutil.Process()
+    grown = []
     with torch.inference_mode():
         for _ in range(count // 4):
             fused(x)
-        gc.collect()
-        before, tensors = process.memory_info().rss, living_tensors()
-        for _ in range(count):
-            fused(x)
-    gc.collect()
-    assert living_tensors() == tensors
-    assert process.memory_info().rss - before < 8 * MEGABYTE  # 10,000 times the smallest map here would be 160
+        for _ in range(3):
+            gc.collect()
+            before, tensors = process.memory_info().rss, living_tensors()
+            for _ in range(count):
+                fused(x)
+            gc.collect()
+            assert living_tensors() == tensors
+            grown.append(process.memory_info().rss - before)
+    assert min(grown) < 8 * MEGABYTE  # 10,000 times the smallest map here would be 160
 
 
 def living_tensors() -> int:

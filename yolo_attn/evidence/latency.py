@@ -26,11 +26,15 @@ def of_models(models: Mapping[str, str], imgsz: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         files: dict[str, Path] = {}
         for called, model in TQDM(models.items(), desc="exporting for their latency", disable=False):
-            folder = Path(name) / str(len(files))
-            folder.mkdir()
-            with quiet():
-                files[called] = exported(model, "onnx", {"imgsz": imgsz}, folder).file
+            files[called] = file_of(model, imgsz, Path(name) / str(len(files)))
         return of_files(files)
+
+
+def file_of(model: str, imgsz: int, folder: Path) -> Path:
+    """Exports a model as ONNX into a new folder and returns the file."""
+    folder.mkdir()
+    with quiet():
+        return exported(model, "onnx", {"imgsz": imgsz}, folder).file
 
 
 def of_files(files: Mapping[str, Path]) -> dict[str, float]:

@@ -1,6 +1,9 @@
 """The base, widened until it takes as long as a model with attention: what the same time buys without any."""
 
+import tempfile
 from pathlib import Path
+
+from ultralytics.utils import TQDM
 
 from yolo_attn import insertion
 from yolo_attn.evidence import latency
@@ -30,17 +33,22 @@ def widened(base: Cell, slow: Cell, imgsz: int, folder: Path) -> Cell | str:
     depth, width, most = model["scales"][scale]
     low, high, found = width, 2 * width, width
     folder.mkdir(parents=True, exist_ok=True)
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        trial = folder / f".{stem}.yaml"
-        widths = {**model["scales"], scale: [depth, round(middle, 4), most]}
-        source = f"{base.model}, widened from {width} to {middle:.4g} to take as long as {slow.name}"
-        trial.write_text(insertion.text({**model, "scales": widths}, stem, source), encoding="utf-8")
-        times = latency.of_models({"slow": slow.model, "wide": str(trial)}, imgsz)
-        if times["wide"] <= times["slow"]:
-            low = found = middle
-            trial.replace(file)
-        else:
-            high = middle
-            trial.unlink()
-    return Cell(stem, str(file), WIDE) if found > width else f"{base.name} gets slower than {slow.name} by any widening"
+    trial = folder / f".{stem}.yaml"
+    with tempfile.TemporaryDirectory() as name:
+        files = {"slow": latency.file_of(slow.model, imgsz, Path(name) / "slow")}
+        for step in TQDM(range(STEPS), desc=f"widening {base.name}", disable=False):
+            middle = (low + high) / 2
+            widths = {**model["scales"], scale: [depth, round(middle, 4), most]}
+            source = f"{base.model}, widened from {width} to {middle:.4g} to take as long as {slow.name}"
+            trial.write_text(insertion.text({**model, "scales": widths}, stem, source), encoding="utf-8")
+            files["wide"] = latency.file_of(str(trial), imgsz, Path(name) / str(step))
+            times = latency.of_files(files)
+            if times["wide"] <= times["slow"]:
+                low = found = middle
+                trial.replace(file)
+            else:
+                high = middle
+                trial.unlink()
+    if found > width:
+        return Cell(stem, str(file), WIDE)
+    return f"{base.name} gets slower than {slow.name} by any widening"

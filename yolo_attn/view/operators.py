@@ -37,7 +37,7 @@ def text(kind: str = "") -> str:
             lines.append((info.name, info.kind, str(info.year or ""), _parameters(info), options))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     a, b, c, d, _ = widths
-    rows = [f"{n:<{a}}  {k:<{b}}  {year:<{c}}  {p:>{d}}  {o}".rstrip() for n, k, year, p, o in lines]
+    rows = [f"{n:<{a}}  {k:<{b}}  {year:<{c}} {p:>{d}}  {o}".rstrip() for n, k, year, p, o in lines]
     return "\n".join([*rows, "", f"{len(rows) - 1} in all; parameters at {CHANNELS} channels"])
 
 
