@@ -71,6 +71,11 @@ def bare(file: str) -> str:
     return file
 
 
+def test_a_finished_list_is_read_as_one_whatever_the_metadata_says(tmp_path):
+    file = file_of(tmp_path, (1, 300, 6))
+    assert opened(file).metadata.end2end and not opened(file_of(tmp_path, (1, 6, 84))).metadata.end2end
+
+
 def test_a_file_without_metadata_takes_names_and_a_task(live_model, tmp_path):
     told = shutil.copy(live_model, tmp_path / "told.onnx")
     names = ",".join(opened(told).names.values())

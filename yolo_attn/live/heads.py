@@ -71,6 +71,16 @@ def check_layout(outputs: list[np.ndarray], model: Metadata) -> None:
         raise AttentionError(f"its outputs {first} are for {first[1] - 4 - extra} classes, and {classes} have names")
 
 
+def is_finished(outputs: list[np.ndarray], model: Metadata) -> bool:
+    """Tells whether a detector's output is a finished list, `(1, N, 6)`, of whose NMS the metadata says nothing.
+
+    Of one class, rows of 6 may as well be YOLOv5's own, which `check_layout` refuses.
+    """
+    shape, classes = outputs[0].shape, len(model.names)
+    rows = len(shape) == 3 and shape[2] == 6 and shape[1] != 4 + classes
+    return model.end2end or (model.task == "detect" and rows and classes > 1)
+
+
 def finished(rows: np.ndarray, limits: Thresholds) -> np.ndarray:
     """Returns the rows (N, 6 + extra) of a finished list that count: box, score, class, extra."""
     wanted = rows[:, 4] > limits.conf

@@ -3,6 +3,7 @@
 The three steps run in three threads, so what a frame needs on its way travels in a `Work`.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from yolo_attn.live import letterbox
 from yolo_attn.live.gates import Gate
-from yolo_attn.live.heads import Thresholds, check_layout, decode
+from yolo_attn.live.heads import Thresholds, check_layout, decode, is_finished
 from yolo_attn.live.letterbox import GRAY, Geometry
 from yolo_attn.live.metadata import Metadata
 from yolo_attn.live.results import Frame, Result
@@ -75,7 +76,9 @@ class ExportedModel:
         gray = Frame(np.full((height, width, 3), 114, np.uint8), 0, "", 0, 0.0, 0.0)
         work = self.prepare(gray)
         self.infer(work)
-        check_layout(self._split(work.buffers.outputs)[0], self.metadata)
+        heads, _ = self._split(work.buffers.outputs)
+        self.metadata = dataclasses.replace(self.metadata, end2end=is_finished(heads, self.metadata))
+        check_layout(heads, self.metadata)
         self.decode(work)
 
     def prepare(self, frame: Frame) -> Work:
