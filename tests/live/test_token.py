@@ -93,16 +93,16 @@ def test_a_token_that_cannot_be_had_is_one_line(tmp_path, typed, content, said):
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: "], ids=["nothing", "half a request"])
 def test_connections_that_ask_for_nothing_are_closed(page, sent):
     served = page("", seconds=0.3)
-    many = [socket.create_connection(("127.0.0.1", served.port), timeout=5) for _ in range(50)]
+    many = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(50)]
     for one in many:
         one.sendall(sent)
     began = time.monotonic()
-    assert all(one.recv(1) == b"" for one in many) and time.monotonic() - began < 5
+    assert all(one.recv(1) == b"" for one in many) and time.monotonic() - began < 20
     assert ask(served.port, "/status.json")[0] == 200
 
 
 def test_no_more_connections_than_that_and_a_page_that_is_watched_stays(page):
-    served = page("", seconds=0.2)
+    served = page("", seconds=2.0)
     viewer = socket.create_connection(("127.0.0.1", served.port), timeout=5)
     viewer.sendall(b"GET /picture/0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     said = b""
@@ -111,8 +111,10 @@ def test_no_more_connections_than_that_and_a_page_that_is_watched_stays(page):
     assert b"200 OK" in said
     many = [socket.create_connection(("127.0.0.1", served.port), timeout=5) for _ in range(patience.MOST)]
     assert ask(served.port, "/status.json")[0] == 503
-    time.sleep(1)
-    assert ask(served.port, "/status.json")[0] == 200
+    end = time.monotonic() + 20
+    while (status := ask(served.port, "/status.json")[0]) == 503 and time.monotonic() < end:
+        time.sleep(0.2)
+    assert status == 200
     served.picture(0, np.zeros((8, 8, 3), np.uint8))
     while b"image/jpeg" not in said:
         assert (more := viewer.recv(1000))
