@@ -1,18 +1,16 @@
 """What each attention layer costs in the file that is used in the end: its milliseconds in ONNX Runtime."""
 
-import contextlib
-import logging
 import statistics
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ultralytics import YOLO
-from ultralytics.utils import LOGGER
 
 from yolo_attn.evidence import prune
 from yolo_attn.evidence.layers import attention
+from yolo_attn.evidence.quiet import quiet
 from yolo_attn.export import command, runtime
 from yolo_attn.export.layers import layer_of
 
@@ -33,7 +31,7 @@ def milliseconds(model: YOLO, imgsz: int) -> dict[str, float]:
     trained: Any = model.model
     paths = list(attention(trained))
     arguments = {"imgsz": imgsz} if imgsz else {}
-    with tempfile.TemporaryDirectory() as name, quietly():
+    with tempfile.TemporaryDirectory() as name, quiet():
         networks = {"whole.pt": trained, "base.pt": prune.without(trained, paths)}
         for one, network in networks.items():
             prune.save(model, network, Path(name, one))
@@ -60,14 +58,3 @@ def own_times(file: Path, base: Path, shape: tuple[int, ...], paths: list[str]) 
 def changes(kernels: list[runtime.Kernel]) -> float:
     """Returns the microseconds of all changes of layout."""
     return sum(kernel.microseconds for kernel in kernels if kernel.operator.startswith(LAYOUT))
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Leaves out what the exporter says of a file that is only measured."""
-    before = LOGGER.level
-    LOGGER.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        LOGGER.setLevel(before)

@@ -13,7 +13,7 @@ from ultralytics import YOLO
 from ultralytics.data.utils import exif_size
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.evidence.layers import attention, network
+from yolo_attn.evidence.layers import attention, unfused
 from yolo_attn.evidence.ledger import Run
 from yolo_attn.evidence.spread import watched
 
@@ -36,9 +36,7 @@ def of(run: Run) -> dict[str, dict[str, Any]]:
     model.add_callback("on_val_end", seen.append)
     where = {"project": str(run.folder), "name": "predictions", "exist_ok": True}
     with contextlib.ExitStack() as opened:
-        net: Any = network(model)
-        net.fuse = lambda *_, **__: net  # its layers are watched as they are
-        layers = attention(net).items()
+        layers = attention(unfused(model)).items()
         watches = {path: opened.enter_context(watched(layer, list(layer.gates))) for path, layer in layers}
         model.val(save_json=True, plots=False, verbose=False, **where)
     gates = {path: asdict(spread) for path, watch in watches.items() if (spread := watch.spread())}

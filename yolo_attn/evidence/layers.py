@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -37,6 +38,13 @@ def load(model: str | Path) -> YOLO:
 def network(model: YOLO) -> nn.Module:
     """Returns the network that a model of Ultralytics holds, which says that it may be a file's name, too."""
     return model.model  # type: ignore[return-value]
+
+
+def unfused(model: YOLO) -> nn.Module:
+    """Returns the network that a model holds and keeps it from being fused: deployed attention is no layer of ours."""
+    kept: Any = network(model)
+    kept.fuse = lambda *_, **__: kept
+    return kept
 
 
 def attention(model: nn.Module) -> dict[str, Attention]:

@@ -16,7 +16,7 @@ from yolo_attn.errors import AttentionError, brief
 from yolo_attn.evidence import changes, sheet
 from yolo_attn.evidence.changes import Changes
 from yolo_attn.evidence.gates import watched
-from yolo_attn.evidence.layers import attention, load, network, off
+from yolo_attn.evidence.layers import attention, load, off, unfused
 from yolo_attn.evidence.options import MapsOptions
 from yolo_attn.evidence.sheet import Row
 
@@ -28,8 +28,7 @@ def command(options: MapsOptions) -> int:
         AttentionError: The model has no attention, or the source cannot be read.
     """
     model, again = load(options.model), YOLO(options.model)
-    net: Any = network(model)
-    net.fuse = lambda *_, **__: net  # in its deploy form attention is no layer of ours
+    net: Any = unfused(model)
     again.model = net  # a second one, as Ultralytics' predictor reads one source at a time
     asked: dict[str, Any] = {"conf": options.conf, "device": options.device or None, "verbose": False}
     asked |= {"imgsz": options.imgsz} if options.imgsz else {}

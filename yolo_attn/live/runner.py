@@ -54,7 +54,6 @@ class Runner:
     def __init__(self, pipeline: Pipeline, outputs: Outputs):
         self.pipeline, self.sources, self.outputs = pipeline, pipeline.sources, outputs
         self._snapshots, self._said = 0, ""
-        self.gates: list[str] = []  # the layers whose gates can be shown
         self._gate = -1
         self._lost: list[str] = []  # of what was asked for
         self._terminal = sys.stdout.isatty()
@@ -119,7 +118,8 @@ class Runner:
         elif name == "snapshot":
             self._snapshots += 1
         elif name == "gate":  # the next layer's, and behind the last one none
-            self._gate = self._gate + 1 if self._gate + 1 < len(self.gates) else -1
+            count = max((len(result.gates) for result in list(self._results.values())), default=0)
+            self._gate = self._gate + 1 if self._gate + 1 < count else -1
         elif name == "quit":
             self.pipeline.stop()
 
@@ -127,7 +127,6 @@ class Runner:
         stats = self.stats
         image = None
         if self._looks:
-            self.gates = [gate.layer for gate in result.gates]
             image = annotate(result, self._gate)
             speed = f"{stats.rates[result.index].fps:.1f} fps  {stats.recent_lag * 1000:.0f} ms"
             text(image, speed, (0, 0), (50, 50, 50))
