@@ -52,15 +52,16 @@ def fill(points: Array) -> Array:
     return mask.astype(np.float32) / 255
 
 
-def paint(rng: Rng, image: Array, mask: Array, number: int) -> Array:
-    """Returns `image` with a striped object, most often in the colour of class index `number`; -1 has none."""
+def paint(rng: Rng, image: Array, mask: Array, number: int) -> None:
+    """Draws into `image` a striped object, most often in the colour of class index `number`; -1 has none."""
     typical = number >= 0 and rng.random() < TYPICAL
     colour = COLOURS[number] + rng.normal(scale=30, size=3) if typical else rng.uniform(0, 255, 3)
     under = image[mask > 0.5].mean(axis=0, dtype=np.float64)
-    wave = rng.uniform(-0.8, 0.8, 2) @ np.indices((SIZE, SIZE)).reshape(2, -1)
-    stripes = rng.uniform(0, 22) * np.sign(np.sin(wave)).reshape(SIZE, SIZE, 1)
-    filled = under + rng.uniform(0.3, 1) * (colour - under) + stripes  # the first factor is the contrast
-    return image + (np.clip(filled, 0, 255).astype(np.float32) - image) * mask[..., None]
+    wave, height, contrast = rng.uniform(-0.8, 0.8, 2), rng.uniform(0, 22), rng.uniform(0.3, 1)
+    at = np.nonzero(mask)  # only what the object covers is worked out: a few per cent of the picture
+    stripes = height * np.sign(np.sin(wave @ np.stack(at)))[:, None]
+    filled = np.clip(under + contrast * (colour - under) + stripes, 0, 255).astype(np.float32)
+    image[at] += (filled - image[at]) * mask[at][:, None]
 
 
 def photograph(rng: Rng, image: Array) -> Array:
@@ -82,7 +83,7 @@ def draw(rng: Rng, classes: list[int]) -> tuple[Array, Labels]:
         number, outline = shapes[i]
         points = place(rng, outline)
         mask = fill(points)
-        image = paint(rng, image, mask, number)
+        paint(rng, image, mask, number)
         drawn = [(n, area, seen & (mask <= 0.5)) for n, area, seen in drawn]  # later shapes cover earlier ones
         drawn.append((number, cv2.contourArea(points.astype(np.float32)), mask > 0.5))
     labels = [(n, seen) for n, area, seen in drawn if n >= 0 and seen.sum() >= LEAST_VISIBLE * area]

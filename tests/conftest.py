@@ -70,6 +70,14 @@ def pytest_addoption(parser):
     parser.addoption("--all", action="store_true", help="every combination where a run takes a sample")
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what is marked `thorough`, unless everything is asked for."""
+    if not config.getoption("--all"):
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
 @pytest.fixture(scope="session")
 def live_model(tmp_path_factory) -> Path:
     """An exported detector of 160 pixels that finds something in most pictures."""

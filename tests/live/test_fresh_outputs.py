@@ -18,6 +18,8 @@ KINDS = {
     "int8": ("yolov5n.yaml", {"quantize": 8}),
     "two outputs": ("yolov8n-seg.yaml", {}),
 }
+LENGTHS = ("as exported", "open", "dynamic")
+TURN = {"nms": "open", "end to end": "open", "fp16": "dynamic", "int8": "as exported", "two outputs": "open"}
 
 
 def frames() -> list[Frame]:
@@ -49,8 +51,14 @@ def foreign(file, folder):
     return folder / "foreign.onnx"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("lengths", ["as exported", "open", "dynamic"])
+@pytest.mark.parametrize(
+    ("kind", "lengths"),
+    [
+        pytest.param(kind, lengths, marks=() if TURN.get(kind, lengths) == lengths else pytest.mark.thorough)
+        for kind in KINDS
+        for lengths in LENGTHS
+    ],
+)
 def test_buffers_that_are_used_again_equal_fresh_sessions(kind, lengths, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name, options = KINDS[kind]

@@ -59,7 +59,7 @@ def arguments(folder: Path, **more) -> list[str]:
 def test_a_package_of_somebodys_is_trained_killed_resumed_exported_and_live(packaged):
     yolo = packaged.root / "bin" / "yolo"
     model = "yolov8n-myattention.r8-P5-in-neck.yaml"
-    command = [yolo, "train", *arguments(packaged.cwd, model=model, epochs=8, save_period=1)]
+    command = [yolo, "train", *arguments(packaged.cwd, model=model, epochs=4, save_period=1)]
     last = packaged.cwd / "runs" / "mine" / "weights" / "last.pt"
     written_after_it = last.with_name("epoch1.pt")
     with (packaged.cwd / "log.txt").open("w") as log:

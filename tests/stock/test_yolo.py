@@ -17,7 +17,7 @@ FAST = ("imgsz=64", "fraction=0.05", "batch=8", "workers=0", "plots=False", "exi
 # Each operator in the backbone and before the head, over the three base models.
 MODELS = ["yolov5n-gam", "yolov5n-cbam", "yolo11n-eca", "yolo26n-coordatt"]
 MODELS += ["yolov5n-gam-head", "yolo26n-cbam-head", "yolov5n-eca-head", "yolo11n-coordatt-head"]
-SAMPLE = ["yolov5n-gam", "yolo26n-cbam-head"]
+SAMPLE = ["yolo26n-cbam-head"]
 
 
 def pytest_generate_tests(metafunc):
@@ -90,11 +90,9 @@ def trained(yolo, runs, datasets) -> Path:
 def test_a_checkpoint_loads_elsewhere_and_under_safe_load(trained, yolo, tmp_path):
     copied = tmp_path / "copied.pt"
     copied.write_bytes(trained.read_bytes())
-    for env in ({}, {"ULTRALYTICS_SAFE_LOAD": "1"}):
-        out = yolo("val", "model=copied.pt", "data=shapes.yaml", "imgsz=64", "plots=False", cwd=tmp_path, **env)
-        assert "mAP50-95" in out
-    yolo("train", "model=copied.pt", "data=shapes.yaml", "epochs=1", *FAST, "project=again", cwd=tmp_path,
-         ULTRALYTICS_SAFE_LOAD="1")  # fmt: skip
+    out = yolo("train", "model=copied.pt", "data=shapes.yaml", "epochs=1", *FAST, "project=again", cwd=tmp_path,
+               ULTRALYTICS_SAFE_LOAD="1")  # fmt: skip
+    assert "Transferred" in out and "mAP50-95" in out  # it is validated at the end, loaded again
 
 
 def test_export_in_half_precision(trained, yolo, tmp_path):
@@ -118,13 +116,13 @@ def test_stock_training_is_bit_identical(yolo, runs, datasets):
     data = lookup.FOLDERS["data"] / "shapes.yaml"
     results = {}
     for state in ("0", "1"):
-        yolo("train", "model=yolov5n.yaml", f"data={data}", "epochs=2", *FAST, f"project={runs}", f"name=stock{state}",
+        yolo("train", "model=yolov5n.yaml", f"data={data}", "epochs=1", *FAST, f"project={runs}", f"name=stock{state}",
              cwd=runs, YOLO_ATTN=state)  # fmt: skip
         table = (runs / f"stock{state}" / "results.csv").read_text().splitlines()
         losses = [line.split(",")[:1] + line.split(",")[2:] for line in table]  # without the time
         weights = torch.load(runs / f"stock{state}" / "weights" / "last.pt", weights_only=False)["model"].state_dict()
         results[state] = losses, weights
-    assert results["0"][0] == results["1"][0] and len(results["0"][0]) == 3
+    assert results["0"][0] == results["1"][0] and len(results["0"][0]) == 2
     assert all(torch.equal(value, results["1"][1][key]) for key, value in results["0"][1].items())
 
 

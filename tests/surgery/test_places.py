@@ -17,7 +17,7 @@ from yolo_attn.surgery.rows import split_block
 from yolo_attn.upstream import layout
 
 PAIRS = [(base, place) for base in BASES for place in PLACES]
-SAMPLE = PAIRS[:: len(PLACES) + 1]  # each base once, the places in turn
+SAMPLE = PAIRS[:: 2 * len(PLACES) + 1]  # every second base once, the places in turn
 
 
 def pytest_generate_tests(metafunc):

@@ -1,5 +1,6 @@
 """What an operator's file says of it, beside the class: where it comes from, and what people call it in their rows."""
 
+import functools
 from dataclasses import dataclass, field
 
 from yolo_attn.nn.base import Attention
@@ -44,6 +45,7 @@ class AttentionInfo:
         return sum(parameter.numel() for parameter in self.cls(channels, **options).parameters())
 
 
+@functools.lru_cache(maxsize=None)
 def key(name: str) -> str:
     """Returns an operator's name without what does not matter: case, `_`, `-`, a leading `yolo_attn.` or `nn.`."""
     return name.removeprefix("yolo_attn.").removeprefix("nn.").replace("_", "").replace("-", "").lower()
