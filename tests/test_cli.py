@@ -1,6 +1,5 @@
 """The command line: what is typed reaches the command, typed; what is typed wrong is one line with the mend."""
 
-import copy
 import dataclasses
 import inspect
 import subprocess
@@ -11,7 +10,6 @@ from typing import Annotated
 
 import pytest
 
-from tests.support import yamls
 from yolo_attn import __version__, cli
 
 COMMAND = Path(sys.executable).with_name("yolo-attn")
@@ -134,58 +132,3 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     line = f"{COMMAND} show yolov8n-cbam.yaml | head -1"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
     assert done.stdout.count("\n") == 1 and not done.stderr
-
-
-def run(*arguments: str, cwd: Path) -> str:
-    """Returns the one line with which the command refuses `arguments`."""
-    done = subprocess.run([COMMAND, *arguments], cwd=cwd, capture_output=True, text=True)
-    error = [line for line in done.stderr.splitlines() if "WARNING" not in line]
-    assert done.returncode == 1 and len(error) == 1 and error[0].startswith("ERROR"), done.stderr
-    return error[0]
-
-
-MODEL = "nc: 1\nbackbone:\n- [-1, 1, Conv, [64, 3, 2]]\n- [-1, 1, CBAM, []]\nhead:\n- [[1], 1, Detect, [nc]]\n"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "mend"),
-    [
-        (["show", "yolov8n"], "a model YAML such as"),
-        (["show", "best.onnx"], "a model YAML such as"),
-        (["show", "truncated.pt"], "'truncated.pt' cannot be read"),
-        (["show", "damaged.yaml"], "'damaged.yaml' cannot be read"),
-        (["show", "yolov8n-cbam.yaml", "imgsz=33"], "multiple of 32"),
-        (["show", "mine.yaml", "-o", "nodir/x.svg"], "nodir"),
-        (["add", "mine.yaml", "cbam", "reduction=[1"], "'reduction=[1' is no value"),
-        (["add", "mine.yaml", "cbam", "P5"], "write at=P5"),
-        (["add", "mine.yaml", "cbam", "at=after:0", "-o", "mine.yaml"], "exist_ok=True"),
-        (["export", "mine.yaml", "report=maybe"], "report must be True or False"),
-    ],
-    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
-)
-def test_what_a_file_may_be_is_one_line_too(arguments, mend, tmp_path):
-    (tmp_path / "truncated.pt").write_bytes(b"PK\x03\x04 and no more")
-    (tmp_path / "damaged.yaml").write_text("backbone: [[-1, 1, CBAM")
-    (tmp_path / "mine.yaml").write_text(MODEL)
-    (tmp_path / "best.onnx").write_bytes(b"nothing")
-    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-    assert mend in run(*arguments, cwd=tmp_path)
-    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
-
-
-def test_a_file_is_replaced_where_it_may_be(tmp_path):
-    for words in ([], ["exist_ok=True"]):
-        subprocess.run([COMMAND, "add", "yolov8n.yaml", "cbam", "-o", "my.yaml", *words], cwd=tmp_path, check=True)
-    assert [file.name for file in tmp_path.iterdir()] == ["my.yaml"]
-
-
-def test_fix_writes_what_was_meant_and_says_it(tmp_path):
-    subprocess.run([COMMAND, "add", "yolov8n.yaml", "cbam", "at=after:9", "-o", "right.yaml"], cwd=tmp_path, check=True)
-    right = yamls.read(tmp_path / "right.yaml")
-    head = copy.deepcopy(right["head"])
-    head[-1][0] = [15, 18, 21]  # as in yolov8.yaml, where no row stands before them
-    yamls.write(tmp_path / "wrong.yaml", {**right, "head": head})
-    words = ["fix", "wrong.yaml", "-o", "mended.yaml"]
-    done = subprocess.run([COMMAND, *words], cwd=tmp_path, check=True, capture_output=True, text=True)
-    assert "[16, 19, 22] instead of [15, 18, 21]" in done.stderr
-    assert yamls.read(tmp_path / "mended.yaml")["head"] == right["head"]

@@ -109,7 +109,13 @@ RIGHT["all"] = "detect", {**NMS, **HALF, "dynamic": True, "batch": 2, "conf": 0.
 RIGHT["all of the best"] = "end2end", {**BEST, **HALF, "dynamic": True}
 
 
-@pytest.mark.parametrize(("kind", "arguments"), RIGHT.values(), ids=map(str, RIGHT))
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        pytest.param(*case, id=str(name), marks=() if str(name).startswith("all") else pytest.mark.thorough)
+        for name, case in RIGHT.items()
+    ],
+)
 def test_a_right_file_is_not(kind, arguments, checkpoints):
     file = Path(YOLO(checkpoints[kind]).export(format="onnx", imgsz=64, **arguments))
     assert file.is_file()

@@ -45,7 +45,7 @@ class AttentionInfo:
         return sum(parameter.numel() for parameter in self.cls(channels, **options).parameters())
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def key(name: str) -> str:
     """Returns an operator's name without what does not matter: case, `_`, `-`, a leading `yolo_attn.` or `nn.`."""
     return name.removeprefix("yolo_attn.").removeprefix("nn.").replace("_", "").replace("-", "").lower()
