@@ -1,6 +1,7 @@
 """`yolo-attn compare` in whole: real trainings on a few pictures, killed and gone on with."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import worse
 from yolo_attn.archive import is_whole
 from yolo_attn.errors import AttentionError
 from yolo_attn.evidence import plan
@@ -17,18 +19,26 @@ from yolo_attn.evidence.comparison import load
 from yolo_attn.evidence.ledger import Run, State
 from yolo_attn.evidence.options import CompareOptions
 
-EPOCHS = 8  # with fewer the moment to kill a run is gone in a second
+EPOCHS = 12  # with fewer the moment to kill a run is gone in a second
 WORDS = (
-    "compare", "base=yolov5n.yaml", "attention=eca-P5", "seeds=2", f"epochs={EPOCHS}", "imgsz=32", "batch=4",
-    "workers=0", "controls=False", "project=runs", "name=c",
+    "compare", "imgsz=160", "batch=4", "workers=0", "lr0=0.00001", "warmup_epochs=0", "optimizer=SGD",
+    "controls=False", "project=runs", "name=c",
 )  # fmt: skip
 LIMIT = 240  # seconds
 
 
-def start(folder: Path, data: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "yolo_attn.cli", *WORDS, f"data={data}"]
+def start(folder: Path, made: worse.Made, **other) -> subprocess.Popen:
+    """Starts a comparison of a base with what cannot be better."""
+    said = {"base": made.base, "attention": made.dimmed, "seeds": 2, "epochs": EPOCHS, "data": made.data, **other}
+    words = [f"{key}={value}" for key, value in said.items()]
     with (folder / "said.txt").open("w") as log:
-        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        return subprocess.Popen(
+            [sys.executable, "-m", "yolo_attn.cli", *WORDS, *words],
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            env=os.environ | {"YOLO_ATTN_OPERATORS": str(worse.OPERATOR)},
+        )
 
 
 def wait_for(what, process: subprocess.Popen) -> None:
@@ -64,11 +74,15 @@ def gone(process: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes as Linux shows them")
-def test_killed_at_any_moment_it_goes_on_and_repeats_nothing(tmp_path, few_pictures):
-    """SIGKILL of the command in its second run, then of a run; the third start finishes, and nothing is made twice."""
+def test_killed_at_any_moment_it_goes_on_and_repeats_nothing(tmp_path):
+    """SIGKILL of the command in its second run, then of a run; the third start finishes, and nothing is made twice.
+
+    What is compared has its gate fixed at 0.2: nobody may be told that it helps, or that it makes no difference.
+    """
     module = "yolo_attn.evidence.training"
     before = set(alive(module))
-    command = start(tmp_path, few_pictures)
+    made_of = worse.make(tmp_path)
+    command = start(tmp_path, made_of)
     folder = tmp_path / "runs" / "c"
     wait_for(lambda: (folder / "comparison.json").is_file(), command)
     first, second, third, fourth = load(folder).runs()
@@ -81,7 +95,7 @@ def test_killed_at_any_moment_it_goes_on_and_repeats_nothing(tmp_path, few_pictu
     kept = {file: file.stat().st_mtime_ns for file in first.folder.rglob("*") if file.is_file()}
     made = len(second.rows())
 
-    command = start(tmp_path, few_pictures)
+    command = start(tmp_path, made_of)
     wait_for(lambda: begun(third), command)
     killed = min(set(alive(module)) - before)
     os.kill(killed, signal.SIGKILL)
@@ -93,7 +107,7 @@ def test_killed_at_any_moment_it_goes_on_and_repeats_nothing(tmp_path, few_pictu
     assert "1 of 4 runs are not done" in (folder / "report.md").read_text()
     assert fourth.state(EPOCHS) is State.DONE
 
-    command = start(tmp_path, few_pictures)
+    command = start(tmp_path, made_of)
     assert command.wait(LIMIT) == 0
     assert {file: file.stat().st_mtime_ns for file in first.folder.rglob("*") if file.is_file()} == kept
     for run in (second, third):
@@ -102,10 +116,21 @@ def test_killed_at_any_moment_it_goes_on_and_repeats_nothing(tmp_path, few_pictu
     assert 2 <= made < EPOCHS
     lines = (second.folder / "results.csv").read_text().splitlines()[1:]
     assert len(second.rows()) == EPOCHS and len(lines) <= EPOCHS + 1  # an epoch whose checkpoint was not written yet
-    assert (folder / "report.html").is_file() and "eca-P5" in (folder / "report.md").read_text()
+    assert (folder / "report.html").is_file()
+    assert re.search("paper: (worse than the base|undecided)", (folder / "report.md").read_text())
     assert {"sizes", "errors", "shares", "parameters"} <= set(first.said())
-    (gate,) = fourth.said()["gates"].values()
-    assert 0 < gate["mean"] < 1
+    gates = fourth.said()["gates"]
+    assert len(gates) == 4 and all(0 < gate["mean"] <= 1 for gate in gates.values())
+
+
+@pytest.mark.thorough
+def test_what_is_equal_is_never_better_and_what_harms_is_worse(tmp_path):
+    made = worse.make(tmp_path)
+    models = f"{made.dimmed},{made.same},none"
+    assert start(tmp_path, made, attention=models, seeds=3, epochs=1).wait(LIMIT) == 0
+    text = (tmp_path / "runs" / "c" / "report.md").read_text()
+    assert "paper: worse than the base" in text and "no attention is shown to help" in text
+    assert re.search("identity: (undecided|failed: it differs from the base by the same amount)", text)
 
 
 def asked(**other) -> CompareOptions:

@@ -1,6 +1,6 @@
 """Small networks with attention for each task, and data sets whose labels are what the network finds in them.
 
-Nothing is trained: accuracies are high all the same, and those of a changed network are lower.
+Nothing is trained: there is an accuracy all the same, and that of a changed network is lower.
 """
 
 from pathlib import Path
@@ -31,8 +31,12 @@ def rows(task: str) -> dict:
     return {**model, **FURTHER.get(task, {})}
 
 
-def make(task: str, folder: Path) -> tuple[Path, str]:
-    """Returns a checkpoint, written into the folder, and what `data=` takes for the set that is drawn beside it."""
+def make(task: str, folder: Path, aside: bool = True) -> tuple[Path, str]:
+    """Returns a checkpoint, written into the folder, and what `data=` takes for the set that is drawn beside it.
+
+    Of a detection eight boxes a picture are labelled, some a little aside and none in the first picture; with
+    `aside=False` they all are, where they were found.
+    """
     model = lively(str(tiny.written(rows(task), folder / f"{task}.yaml")))
     file = folder / f"{task}.pt"
     # What a training writes; up to 8.3.150 a checkpoint without it is a detector's, and its keypoints are forgotten.
@@ -54,7 +58,8 @@ def make(task: str, folder: Path) -> tuple[Path, str]:
         (folder / "set" / name).mkdir(parents=True, exist_ok=True)
     for i, (image, one) in enumerate(zip(images, found, strict=True)):
         cv2.imwrite(str(folder / "set" / "images" / f"{i}.png"), image)
-        lines = [label(task, one, box, i) for box in range(min(len(one), 8))] if i else []  # the first has nothing
+        boxes = range(len(one) if not aside else min(len(one), 8) if i else 0)
+        lines = [label(task, one, box, i if aside else 0) for box in boxes]
         (folder / "set" / "labels" / f"{i}.txt").write_text("\n".join(lines))
     names = {i: str(i) for i in range(CLASSES)}
     said = {"path": str(folder / "set"), "train": "images", "val": "images", "names": names}
