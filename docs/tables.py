@@ -169,6 +169,15 @@ def ablate_speed() -> str:
     return markdown(columns.values(), ([row[column] for column in columns] for row in rows))
 
 
+def smallest_difference() -> str:
+    """What so many seeds find, in units of the standard deviation of a difference between two runs."""
+    from yolo_attn.evidence.verdict import smallest_difference
+
+    seeds, models = (3, 5, 10, 20), (1, 3, 9)
+    rows = ([str(n), *(f"{smallest_difference(1.0, n, compared):.1f}" for compared in models)] for n in seeds)
+    return markdown(["seeds", *(f"{n} model{'s' * (n > 1)} with attention" for n in models)], rows)
+
+
 def _operator(name: str) -> str:
     """Returns an operator's name as rows write it, of one in small letters."""
     from yolo_attn import registry

@@ -154,11 +154,6 @@ def test_what_cannot_be_run_is_said_before(other, said):
         plan.make(asked(**other))
 
 
-def test_missing_data_is_said_before():
-    with pytest.raises(AttentionError, match="data=nowhere.yaml"):
-        plan.read_data(plan.make(asked(data="nowhere.yaml")))
-
-
 def test_a_disk_without_room_is_said_before(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6))
     with pytest.raises(AttentionError, match=r"needs about 0.1 GB for 10 runs, and its disk has 0.0 GB"):

@@ -25,7 +25,7 @@ def command(options: AblateOptions) -> int:
     model = layers.load(options.model)
     if options.o and not options.drop:
         raise AttentionError(f"-o {options.o} needs drop=..., the layers to leave out, such as drop=9,12")
-    drop = prune.chosen(model.model, options.drop)  # type: ignore[arg-type]
+    drop = prune.chosen(layers.network(model), options.drop)
     pruned = prune.check_place(options.o, options.exist_ok) if options.o else None
     validation.check_data(model, options.data, options.split)
     if pruned:
@@ -39,7 +39,7 @@ def command(options: AblateOptions) -> int:
 
 def measured(model: YOLO, drop: list[str], options: AblateOptions) -> worth.Result:
     """Returns what each layer is worth, all of them together, and those of `drop` together."""
-    attention = layers.attention(model.model)  # type: ignore[arg-type]
+    attention = layers.attention(layers.network(model))
     described = {path: layer.describe() for path, layer in attention.items()}
     shares = {
         path: [1.0 if one is None else float(one.detach()) for one in layer.shares()]

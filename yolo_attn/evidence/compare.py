@@ -7,7 +7,7 @@ from filelock import FileLock, Timeout
 from ultralytics.utils import LOGGER
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.evidence import comparison, here, plan, report
+from yolo_attn.evidence import comparison, dataset, here, plan, report
 from yolo_attn.evidence.comparison import Comparison
 from yolo_attn.evidence.ledger import State
 from yolo_attn.evidence.options import CompareOptions
@@ -22,7 +22,7 @@ def command(options: CompareOptions) -> int:
     except ImportError:
         raise AttentionError(NO_STATISTICS) from None
     asked = comparison.joined(plan.make(options))
-    data = plan.read_data(asked)
+    data = dataset.read(plan.check_model(asked.base.model).task, asked.data)
     plan.check_room(asked)
     asked.folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from ultralytics import YOLO
 from ultralytics.cfg import check_dict_alignment, get_cfg, smart_value
-from ultralytics.data.utils import IMG_FORMATS, check_cls_dataset, check_det_dataset
+from ultralytics.data.utils import IMG_FORMATS
 from ultralytics.utils import DEFAULT_CFG_DICT
 from ultralytics.utils.torch_utils import select_device
 
@@ -121,19 +121,6 @@ def slowest_of(models: list[Cell], imgsz: int) -> Cell:
         return models[0]
     times = latency.of_models({cell.name: cell.model for cell in models}, imgsz)
     return max(models, key=lambda cell: times[cell.name])
-
-
-def read_data(comparison: Comparison) -> dict[str, Any]:
-    """Returns what Ultralytics reads of the data set, which is downloaded where its YAML says how.
-
-    Raises:
-        AttentionError: It is missing, or something is wrong with it.
-    """
-    task = check_model(comparison.base.model).task
-    try:
-        return (check_cls_dataset if task == "classify" else check_det_dataset)(comparison.data)
-    except Exception as error:  # whatever a file that is no data set makes of it
-        raise AttentionError(f"data={comparison.data}: {brief(error)}") from None
 
 
 def pictures(part: Any) -> int:

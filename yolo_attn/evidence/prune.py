@@ -10,7 +10,7 @@ from ultralytics import YOLO
 
 from yolo_attn import insertion
 from yolo_attn.errors import AttentionError, brief
-from yolo_attn.evidence.layers import attention, row
+from yolo_attn.evidence.layers import attention, network, row
 from yolo_attn.export.staging import beside
 from yolo_attn.surgery import recipe
 
@@ -72,10 +72,10 @@ def without(model: nn.Module, drop: Collection[str]) -> nn.Module:
     return new.to(next(old.parameters()).device).train(old.training)
 
 
-def save(model: YOLO, network: nn.Module, file: Path) -> None:
+def save(model: YOLO, made: nn.Module, file: Path) -> None:
     """Writes a network as the checkpoint `file`, with what else that of `model` holds; its training is done."""
     held = model.model, model.ckpt
-    model.model = network  # type: ignore[assignment]
+    model.model = made  # type: ignore[assignment]
     model.ckpt = {key: DONE.get(key, value) for key, value in (model.ckpt or {}).items()}
     try:
         model.save(file)
@@ -104,11 +104,11 @@ def write(model: YOLO, drop: Collection[str], file: Path, source: str, exist_ok:
     Raises:
         AttentionError: As of `without`; the folder cannot be written to; a file is there and `exist_ok` is not set.
     """
-    network = without(model.model, drop)  # type: ignore[arg-type]
-    text = insertion.text(clean(network.yaml), file.stem, f"{source} without {', '.join(drop)}")  # type: ignore[arg-type]
+    pruned: Any = without(network(model), drop)
+    text = insertion.text(clean(pruned.yaml), file.stem, f"{source} without {', '.join(drop)}")
     yaml = file.with_suffix(".yaml")
     with beside(check_place(str(file), exist_ok), exist_ok) as folder:
-        save(model, network, folder / file.name)
+        save(model, pruned, folder / file.name)
         (folder / yaml.name).write_text(text, encoding="utf-8")
         (folder / yaml.name).replace(yaml)
         (folder / file.name).replace(file)

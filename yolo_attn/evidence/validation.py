@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from ultralytics import YOLO
 
-from yolo_attn.errors import AttentionError, brief
+from yolo_attn.errors import AttentionError
+from yolo_attn.evidence import dataset
 from yolo_attn.evidence.bootstrap import Answers, Detections, Outcome
 from yolo_attn.evidence.layers import attention, off, row
 from yolo_attn.evidence.replay import Replay
@@ -51,16 +52,9 @@ def check_data(model: YOLO, data: str, split: str) -> None:
     Raises:
         AttentionError: It is not there, or has no such split, or is of no task that is measured here.
     """
-    from ultralytics.data.utils import check_cls_dataset, check_det_dataset
-
     if model.task not in TASKS:
         raise AttentionError(f"'yolo-attn ablate' measures {', '.join(TASKS)}, and this model is for {model.task}")
-    try:
-        found = check_cls_dataset(data, split=split) if model.task == "classify" else check_det_dataset(data)
-    except Exception as error:  # whatever Ultralytics raises of a file that is missing, or is no data set
-        raise AttentionError(f"data={data} cannot be used: {brief(error)}") from None
-    if not found.get(split):
-        raise AttentionError(f"data={data} has no split '{split}'")
+    dataset.read(model.task, data, split)
 
 
 def validate(model: YOLO, variants: Mapping[str, list[str]], **arguments) -> Validation:
