@@ -55,12 +55,12 @@ class Runner:
         self.pipeline, self.sources, self.outputs = pipeline, pipeline.sources, outputs
         self._snapshots, self._said = 0, ""
         self._gate = -1
-        self._lost: list[str] = []  # of what was asked for
         self._terminal = sys.stdout.isatty()
         self._events: Events | None = None
         if outputs.rules:  # first, as it may be refused
             self._events = Events(list(outputs.rules), self.sources, outputs.folder, outputs.project, self._say)
         self.stats = Stats(len(self.sources))
+        self._lost: list[str] = []  # of what was asked for
         self.page = outputs.page
         self._recorder = Recorder(self._folder()) if outputs.save else None
         self._lines = JsonLines(self._folder() / "detections.jsonl") if outputs.save_json else None
@@ -68,7 +68,9 @@ class Runner:
         self._windows = Windows([source.label for source in self.sources]) if outputs.show else None
         self._pictures: dict[int, np.ndarray] = {}
         self._results: dict[int, Result] = {}
-        self.status = Status(pipeline, self.stats, self._results)
+        self.status = Status(pipeline, self.stats, self._results, self._lost)
+        if self.page is not None:
+            self.page.watched = self.status
         drawn = self._events is not None and self._events.looks
         self._looks = outputs.show or outputs.save or outputs.page is not None or drawn
         self._told = self._logged = self.status.began

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from yolo_attn.live.pipeline import Pipeline
 from yolo_attn.live.results import Result
@@ -19,15 +19,21 @@ class Status:
         pipeline: Where the results come from.
         stats: What was counted of them.
         results: The newest of each source, by its index.
+        lost: What was asked for and is lost, a line each.
+
+    Attributes:
+        remembered: When the run's main loop was last here, on the monotonic clock.
     """
 
-    def __init__(self, pipeline: Pipeline, stats: Stats, results: Mapping[int, Result]):
+    def __init__(self, pipeline: Pipeline, stats: Stats, results: Mapping[int, Result], lost: Sequence[str] = ()):
         self.pipeline, self.sources, self.stats, self.results = pipeline, pipeline.sources, stats, results
-        self.began = time.monotonic()
+        self.lost = lost
+        self.began = self.remembered = time.monotonic()
         self.history: deque[tuple[float, float]] = deque(maxlen=HISTORY)
 
     def remember(self) -> None:
         """Adds the rate and the lag of now to the history."""
+        self.remembered = time.monotonic()
         self.history.append((self.stats.rate.fps, self.stats.recent_lag * 1000))
 
     def line(self) -> str:
@@ -87,7 +93,7 @@ class Status:
         """Returns the closing lines."""
         stats, seconds = self.stats, time.monotonic() - self.began
         lag = ", ".join(f"p{p} {stats.lag.percentile(p) * 1000:.1f}" for p in (50, 95, 99))
-        busy = self.pipeline.inference_seconds / max(stats.last - stats.first, 1e-9) if stats.frames > 1 else 0.0
+        busy = self.pipeline.spent["infer"][1] / max(stats.last - stats.first, 1e-9) if stats.frames > 1 else 0.0
         lines = [f"{stats.frames} frames in {seconds:.1f} s, {stats.mean_fps:.1f} per second; lag {lag} ms; "
                  f"the network was at work {min(busy, 1):.0%} of the time"]  # fmt: skip
         for source in self.sources:
