@@ -54,7 +54,6 @@ class Runner:
     def __init__(self, pipeline: Pipeline, outputs: Outputs):
         self.pipeline, self.sources, self.outputs = pipeline, pipeline.sources, outputs
         self._snapshots, self._said = 0, ""
-        self._gate = -1
         self._terminal = sys.stdout.isatty()
         self._events: Events | None = None
         if outputs.rules:  # first, as it may be refused
@@ -121,7 +120,7 @@ class Runner:
             self._snapshots += 1
         elif name == "gate":  # the next layer's, and behind the last one none
             count = max((len(result.gates) for result in list(self._results.values())), default=0)
-            self._gate = self._gate + 1 if self._gate + 1 < count else -1
+            self.status.gate = self.status.gate + 1 if self.status.gate + 1 < count else -1
         elif name == "quit":
             self.pipeline.stop()
 
@@ -129,7 +128,7 @@ class Runner:
         stats = self.stats
         image = None
         if self._looks:
-            image = annotate(result, self._gate)
+            image = annotate(result, self.status.gate)
             speed = f"{stats.rates[result.index].fps:.1f} fps  {stats.recent_lag * 1000:.0f} ms"
             text(image, speed, (0, 0), (50, 50, 50))
             self._pictures[result.index] = image
@@ -217,6 +216,7 @@ class Runner:
             image = self._pictures.get(index)
             if cv2.imwrite(str(file), annotate(result) if image is None else image):
                 self._say(f"snapshot: {file}")
+                self.status.snapshots.append(file)
             else:
                 self._say(f"ERROR ❌️ the snapshot {file} cannot be written")
 

@@ -37,10 +37,10 @@ PAGE = Path(__file__).with_name("page.html")
 LARGEST = 1 << 20  # bytes of what the page sends
 COMMANDS = ("pause", "resume", "snapshot", "gate")
 QUALITY = 80  # of the JPEG pictures, in per cent
+SMALL = 640  # pixels that a picture among others is wide at most
 BOUNDARY = "picture"
 POLICY = (  # nothing from elsewhere, and in nobody's frame
-    "default-src 'self'; img-src 'self' data:; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "frame-ancestors 'none'"
+    "default-src 'self'; img-src 'self' data:; script-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 )
 
 
@@ -52,6 +52,7 @@ class Feed:
         self.fresh = False
         self.viewers = 0
         self.jpeg = b""
+        self.small: tuple[np.ndarray | None, bytes] = None, b""  # and the picture that it was made of
         self.changed: asyncio.Event | None = None
 
 
@@ -168,9 +169,13 @@ class Page:
             Route("/health", self._health),
             Route("/metrics", self._metrics),
             Route("/picture/{index:int}", self._stream),
+            Route("/still/{index:int}", self._still),
+            Route("/snapshot/{name}", self._snapshot),
+            Route("/page.js", self._script),
             Route("/zones.js", self._script),
             Route("/zones.json", self._zones, methods=["GET", "POST"]),
             Route("/command/{name}", self._command, methods=["POST"]),
+            Route("/conf/{conf:float}", self._conf, methods=["POST"]),
         ]
         return Guard(Starlette(routes=routes), self._token, self.port)
 
@@ -218,8 +223,36 @@ class Page:
             with self._new_picture:
                 feed.viewers -= 1
 
+    async def _still(self, request: Request) -> Response:
+        """Hands out one picture, small, and at once: a browser keeps six connections to a host, too few for streams."""
+        index = request.path_params["index"]
+        if index >= len(self._feeds):
+            return Response("there is no such source", 404)
+        feed = self._feeds[index]
+        image, (of, jpeg) = feed.image, feed.small
+        if image is None:
+            return Response("there is no picture yet", 503)
+        if of is not image:
+            jpeg = await asyncio.to_thread(small_jpeg, image)
+            feed.small = image, jpeg
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    async def _snapshot(self, request: Request) -> Response:
+        files = list(self.watched.snapshots) if self.watched else []
+        file = next((file for file in files if file.name == request.path_params["name"]), None)
+        if file is None or not file.is_file():
+            return Response("there is no such snapshot", 404)
+        return FileResponse(file, headers={"Cache-Control": "no-store"})
+
+    async def _conf(self, request: Request) -> Response:
+        conf = request.path_params["conf"]
+        if not 0 <= conf <= 1 or self.watched is None or request.headers.get("x-yolo-attn") != "1":
+            return Response("conf is from 0 to 1", 400)
+        self.watched.pipeline.model.conf = conf
+        return Response(status_code=204)
+
     async def _script(self, request: Request) -> Response:
-        return FileResponse(PAGE.with_name("zones.js"), headers={"Cache-Control": "no-cache"})
+        return FileResponse(PAGE.with_name(request.url.path.rpartition("/")[2]), headers={"Cache-Control": "no-cache"})
 
     async def _zones(self, request: Request) -> Response:
         """Hands out the shapes, or takes all of them anew; what is no shape is 400, with the line that says why."""
@@ -242,6 +275,14 @@ class Page:
             return Response("unknown command", 400)
         self.command(request.path_params["name"])
         return Response(status_code=204)
+
+
+def small_jpeg(image: np.ndarray) -> bytes:
+    """Returns a picture, (H, W, 3) BGR, as JPEG, at most `SMALL` pixels wide."""
+    height, width = image.shape[:2]
+    if width > SMALL:
+        image = cv2.resize(image, (SMALL, max(round(height * SMALL / width), 1)), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
 
 def parse(address: str) -> tuple[str, int]:
