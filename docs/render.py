@@ -30,6 +30,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "fuzz": tables.fuzz,
     "live": tables.live,
     "live-start": tables.live_start,
+    "live-ends": tables.live_ends,
     "coverage": tables.coverage,
     "ablate-speed": tables.ablate_speed,
     "smallest-difference": tables.smallest_difference,

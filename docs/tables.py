@@ -153,6 +153,15 @@ def live_start() -> str:
     return markdown(columns, ([row[column] for column in columns.values()] for row in rows))
 
 
+def live_ends() -> str:
+    """What runs that were ended have lost, the longest of each (benchmarks.live.soak)."""
+    columns = {"ended by": "fault", "runs": "times", "exit status": "exit status",
+               "recorded, s": "seconds recorded", "of it not playable, s": "seconds of video lost",
+               "lines torn": "lines torn", "messages": "messages", "messages lost": "messages lost"}  # fmt: skip
+    rows = (row for row in results("live/soak") if row["messages"])
+    return markdown(columns, ([row[column] for column in columns.values()] for row in rows))
+
+
 def coverage() -> str:
     """How often intervals over images hold what was planted (benchmarks.evidence.coverage)."""
     columns = {"images": "images", "planted": "planted", "measured": "measured, mean", "half_width": "± interval",

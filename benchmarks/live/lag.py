@@ -54,7 +54,7 @@ def lag(model: Path, imgsz: int, threads: int) -> dict:
         if now - began > LAG_SECONDS:
             pipeline.stop()
             break
-    inference = pipeline.inference_seconds / (len(seen) + 2 * 30) * 1000
+    inference = pipeline.spent["infer"][1] / (len(seen) + 2 * 30) * 1000
     time.sleep(0.2)
     process.kill()
     through = [(now - sent[number]) * 1000 for number, _, now in seen if number in sent]

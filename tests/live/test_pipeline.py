@@ -137,3 +137,7 @@ def test_a_checkpoint_runs_through_ultralytics(tmp_path):
     lively("yolov5n.yaml").save(tmp_path / "best.pt")
     (result,) = yolo_attn.live(tmp_path / "best.pt", source=str(PICTURES[0]), imgsz=160)
     assert len(result) and result.xyxy.shape == (len(result), 4) and result.frame.shape[2] == 3
+    pipeline = open_pipeline(LiveOptions(str(tmp_path / "best.pt"), str(PICTURES[0]), imgsz=160))
+    pipeline.model.conf = least = float(np.median(result.confidence))
+    (fewer,) = [found for found in pipeline.results() if found is not None]
+    assert np.array_equal(fewer.confidence, result.confidence[result.confidence > least]) and len(fewer)

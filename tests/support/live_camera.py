@@ -16,14 +16,16 @@ class FakeCamera:
         size: (H, W) of the pictures.
         stalled: Connections stay open, and nothing is sent.
         broken: JPEGs are cut in half.
+        refuses: Whoever connects is told 401.
+        asked: How often somebody connected.
         sent: How many pictures went out; the number is written into each as black and white squares.
         times: When the last thousand of them went out, on the monotonic clock.
     """
 
     def __init__(self, fps: float = 30.0, size: tuple[int, int] = (240, 320)):
         self.fps, self.size = fps, size
-        self.stalled = self.broken = False
-        self.sent = 0
+        self.stalled = self.broken = self.refuses = False
+        self.sent = self.asked = 0
         self.times: dict[int, float] = {}
         self._server: ThreadingHTTPServer | None = None
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -69,6 +71,10 @@ class FakeCamera:
 
     def stream(self, handler: BaseHTTPRequestHandler) -> None:
         """Sends pictures to one viewer until the camera vanishes."""
+        self.asked += 1
+        if self.refuses:
+            handler.send_error(401)
+            return
         handler.send_response(200)
         handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         handler.end_headers()

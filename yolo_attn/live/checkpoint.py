@@ -39,6 +39,14 @@ class CheckpointModel:
         self._model.predict(np.full((side, side, 3), 114, np.uint8), **self._options)
         self.runs_on = f"Ultralytics {__version__} on {self._model.device}"
 
+    @property
+    def conf(self) -> float:
+        return self._options["conf"]
+
+    @conf.setter
+    def conf(self, conf: float) -> None:
+        self._options = {**self._options, "conf": conf}
+
     def prepare(self, frame: Frame) -> Work:
         shape = frame.image.shape[:2]
         return Work(frame, Geometry(shape, shape, shape, 0, 0))

@@ -41,6 +41,7 @@ class Model(Protocol):
 
     names: dict[int, str]
     runs_on: str
+    conf: float  # the least score of a detection; any thread may change it
 
     def prepare(self, frame: Frame) -> Work: ...
 
@@ -63,6 +64,14 @@ class ExportedModel:
         self.names = metadata.names
         self._dtype = dtype
         self._free: dict[tuple[int, int], list[Buffers]] = {}
+
+    @property
+    def conf(self) -> float:
+        return self.limits.conf
+
+    @conf.setter
+    def conf(self, conf: float) -> None:
+        self.limits = dataclasses.replace(self.limits, conf=conf)
 
     def allocate(self, size: tuple[int, int]) -> Buffers:
         return Buffers(size, self._dtype)

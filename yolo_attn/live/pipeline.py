@@ -27,12 +27,12 @@ class Pipeline:
     Attributes:
         steps: What is added to each result behind the model, in this order: tracks, zones.
         paused: While set, nothing is taken by the network: cameras go on, files wait.
-        inference_seconds: The time that the network was at work.
+        spent: How many frames each stage has been through, and the seconds that it took for them.
     """
 
     def __init__(self, model: Model, sources: list[Source], steps: Sequence[Callable[[Result], None]] = ()):
         self.model, self.sources, self.steps = model, sources, steps
-        self.inference_seconds = 0.0
+        self.spent = dict.fromkeys(("prepare", "infer", "decode"), (0, 0.0))
         self._since: dict[str, float] = {}  # when each stage began with the frame that it has
         self._resumed = threading.Event()
         self._resumed.set()
@@ -119,9 +119,11 @@ class Pipeline:
 
     @contextmanager
     def _working(self, stage: str) -> Iterator[None]:
-        self._since[stage] = time.monotonic()
+        began = self._since[stage] = time.monotonic()
         yield
         self._since[stage] = float("inf")
+        frames, seconds = self.spent[stage]
+        self.spent[stage] = frames + 1, seconds + time.monotonic() - began
 
     def _prepare(self) -> None:
         while (frame := self._captured.take()) is not None:
@@ -138,10 +140,8 @@ class Pipeline:
             work = self._prepared.take()
             if work is None:
                 return
-            began = time.perf_counter()
             with self._working("infer"):
                 self.model.infer(work)
-            self.inference_seconds += time.perf_counter() - began
             self._inferred.put(0, work)
 
     def _decode(self) -> None:

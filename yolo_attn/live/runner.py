@@ -54,13 +54,12 @@ class Runner:
     def __init__(self, pipeline: Pipeline, outputs: Outputs):
         self.pipeline, self.sources, self.outputs = pipeline, pipeline.sources, outputs
         self._snapshots, self._said = 0, ""
-        self._gate = -1
-        self._lost: list[str] = []  # of what was asked for
         self._terminal = sys.stdout.isatty()
         self._events: Events | None = None
         if outputs.rules:  # first, as it may be refused
             self._events = Events(list(outputs.rules), self.sources, outputs.folder, outputs.project, self._say)
         self.stats = Stats(len(self.sources))
+        self._lost: list[str] = []  # of what was asked for
         self.page = outputs.page
         self._recorder = Recorder(self._folder()) if outputs.save else None
         self._lines = JsonLines(self._folder() / "detections.jsonl") if outputs.save_json else None
@@ -68,7 +67,9 @@ class Runner:
         self._windows = Windows([source.label for source in self.sources]) if outputs.show else None
         self._pictures: dict[int, np.ndarray] = {}
         self._results: dict[int, Result] = {}
-        self.status = Status(pipeline, self.stats, self._results)
+        self.status = Status(pipeline, self.stats, self._results, self._lost)
+        if self.page is not None:
+            self.page.watched = self.status
         drawn = self._events is not None and self._events.looks
         self._looks = outputs.show or outputs.save or outputs.page is not None or drawn
         self._told = self._logged = self.status.began
@@ -119,7 +120,7 @@ class Runner:
             self._snapshots += 1
         elif name == "gate":  # the next layer's, and behind the last one none
             count = max((len(result.gates) for result in list(self._results.values())), default=0)
-            self._gate = self._gate + 1 if self._gate + 1 < count else -1
+            self.status.gate = self.status.gate + 1 if self.status.gate + 1 < count else -1
         elif name == "quit":
             self.pipeline.stop()
 
@@ -127,7 +128,7 @@ class Runner:
         stats = self.stats
         image = None
         if self._looks:
-            image = annotate(result, self._gate)
+            image = annotate(result, self.status.gate)
             speed = f"{stats.rates[result.index].fps:.1f} fps  {stats.recent_lag * 1000:.0f} ms"
             text(image, speed, (0, 0), (50, 50, 50))
             self._pictures[result.index] = image
@@ -215,6 +216,7 @@ class Runner:
             image = self._pictures.get(index)
             if cv2.imwrite(str(file), annotate(result) if image is None else image):
                 self._say(f"snapshot: {file}")
+                self.status.snapshots.append(file)
             else:
                 self._say(f"ERROR ❌️ the snapshot {file} cannot be written")
 

@@ -1,4 +1,4 @@
-"""The page in the browser: the live picture as MJPEG, the state as JSON, and three buttons.
+"""The page in the browser: the live picture as MJPEG, the state as JSON, and buttons; and what programs ask for.
 
 A picture is encoded once for all who watch it, in a thread of its own, and not at all when nobody does. A viewer who is
 slow misses pictures; nobody waits for him.
@@ -6,8 +6,6 @@ slow misses pictures; nobody waits for him.
 
 import asyncio
 import functools
-import hashlib
-import hmac
 import ipaddress
 import json
 import socket
@@ -19,15 +17,18 @@ import cv2
 import numpy as np
 
 from yolo_attn.errors import AttentionError
+from yolo_attn.live import health, metrics
+from yolo_attn.live.status import Status
 from yolo_attn.live.zones import Zones
 
 try:
     import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
-    from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+    from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
     from starlette.routing import Route
 
+    from yolo_attn.live.guard import Guard
     from yolo_attn.live.patience import MOST, SECONDS, Patience
 except ImportError as error:
     raise AttentionError(f"serve=... needs Starlette and Uvicorn ({error}): pip install starlette uvicorn") from None
@@ -36,10 +37,10 @@ PAGE = Path(__file__).with_name("page.html")
 LARGEST = 1 << 20  # bytes of what the page sends
 COMMANDS = ("pause", "resume", "snapshot", "gate")
 QUALITY = 80  # of the JPEG pictures, in per cent
+SMALL = 640  # pixels that a picture among others is wide at most
 BOUNDARY = "picture"
 POLICY = (  # nothing from elsewhere, and in nobody's frame
-    "default-src 'self'; img-src 'self' data:; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "frame-ancestors 'none'"
+    "default-src 'self'; img-src 'self' data:; script-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 )
 
 
@@ -51,6 +52,7 @@ class Feed:
         self.fresh = False
         self.viewers = 0
         self.jpeg = b""
+        self.small: tuple[np.ndarray | None, bytes] = None, b""  # and the picture that it was made of
         self.changed: asyncio.Event | None = None
 
 
@@ -78,6 +80,7 @@ class Page:
         self._token, self.command = token, command
         self._feeds = [Feed() for _ in range(sources)]
         self.zones: Zones | None = None  # which may be drawn on the page
+        self.watched: Status | None = None  # whose health and numbers are asked for
         self._state: dict = {}
         self._closed = False
         self._new_picture = threading.Condition()
@@ -159,14 +162,20 @@ class Page:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(wake)
 
-    def _app(self) -> "Guard":
+    def _app(self) -> Guard:
         routes = [
             Route("/", self._page),
             Route("/status.json", self._status),
+            Route("/health", self._health),
+            Route("/metrics", self._metrics),
             Route("/picture/{index:int}", self._stream),
+            Route("/still/{index:int}", self._still),
+            Route("/snapshot/{name}", self._snapshot),
+            Route("/page.js", self._script),
             Route("/zones.js", self._script),
             Route("/zones.json", self._zones, methods=["GET", "POST"]),
             Route("/command/{name}", self._command, methods=["POST"]),
+            Route("/conf/{conf:float}", self._conf, methods=["POST"]),
         ]
         return Guard(Starlette(routes=routes), self._token, self.port)
 
@@ -175,6 +184,18 @@ class Page:
 
     async def _status(self, request: Request) -> Response:
         return Response(json.dumps(self._state), media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def _health(self, request: Request) -> Response:
+        said = health.of(self.watched)
+        return JSONResponse(said, 503 if said["wrong"] else 200, headers={"Cache-Control": "no-store"})
+
+    async def _metrics(self, request: Request) -> Response:
+        if self.watched is None:
+            return Response("the run has not begun", 503)
+        try:
+            return Response(metrics.of(self.watched), media_type=metrics.MEDIA_TYPE)
+        except ImportError as error:
+            return Response(f"{error}: pip install prometheus_client", 501)
 
     async def _stream(self, request: Request) -> Response:
         index = request.path_params["index"]
@@ -202,8 +223,36 @@ class Page:
             with self._new_picture:
                 feed.viewers -= 1
 
+    async def _still(self, request: Request) -> Response:
+        """Hands out one picture, small, and at once: a browser keeps six connections to a host, too few for streams."""
+        index = request.path_params["index"]
+        if index >= len(self._feeds):
+            return Response("there is no such source", 404)
+        feed = self._feeds[index]
+        image, (of, jpeg) = feed.image, feed.small
+        if image is None:
+            return Response("there is no picture yet", 503)
+        if of is not image:
+            jpeg = await asyncio.to_thread(small_jpeg, image)
+            feed.small = image, jpeg
+        return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    async def _snapshot(self, request: Request) -> Response:
+        files = list(self.watched.snapshots) if self.watched else []
+        file = next((file for file in files if file.name == request.path_params["name"]), None)
+        if file is None or not file.is_file():
+            return Response("there is no such snapshot", 404)
+        return FileResponse(file, headers={"Cache-Control": "no-store"})
+
+    async def _conf(self, request: Request) -> Response:
+        conf = request.path_params["conf"]
+        if not 0 <= conf <= 1 or self.watched is None or request.headers.get("x-yolo-attn") != "1":
+            return Response("conf is from 0 to 1", 400)
+        self.watched.pipeline.model.conf = conf
+        return Response(status_code=204)
+
     async def _script(self, request: Request) -> Response:
-        return FileResponse(PAGE.with_name("zones.js"), headers={"Cache-Control": "no-cache"})
+        return FileResponse(PAGE.with_name(request.url.path.rpartition("/")[2]), headers={"Cache-Control": "no-cache"})
 
     async def _zones(self, request: Request) -> Response:
         """Hands out the shapes, or takes all of them anew; what is no shape is 400, with the line that says why."""
@@ -228,35 +277,12 @@ class Page:
         return Response(status_code=204)
 
 
-class Guard:
-    """Lets in who knows the token, from its link or from the cookie that the link sets.
-
-    The cookie is the token's digest, whatever letters that has, and has the port in its name: a browser keeps one set
-    of cookies for all ports of a host. A page without a token, which is for this machine alone, also wants to be called
-    by this machine's name, so that no foreign name that resolves to 127.0.0.1 can read it.
-    """
-
-    def __init__(self, app, token: str, port: int):
-        self._app, self._token, self._cookie = app, token, f"yolo-attn-{port}"
-        self._digest = hashlib.sha256(token.encode()).hexdigest()
-
-    async def __call__(self, scope, receive, send) -> None:
-        request = Request(scope)
-        if not self._token and request.url.hostname not in ("127.0.0.1", "localhost", "::1"):
-            await Response("unknown host", 400)(scope, receive, send)
-        elif not self._token or same(request.cookies.get(self._cookie, ""), self._digest):
-            await self._app(scope, receive, send)
-        elif same(request.query_params.get("token", ""), self._token):
-            response = RedirectResponse(f"/{request.url.path.lstrip('/')}")  # //host/ would lead elsewhere
-            response.set_cookie(self._cookie, self._digest, httponly=True, samesite="strict")
-            await response(scope, receive, send)
-        else:
-            await Response("open the page with ?token=...", 401)(scope, receive, send)
-
-
-def same(said: str, right: str) -> bool:
-    """Tells whether two texts are equal, in a time that does not say where they differ."""
-    return hmac.compare_digest(said.encode(), right.encode())
+def small_jpeg(image: np.ndarray) -> bytes:
+    """Returns a picture, (H, W, 3) BGR, as JPEG, at most `SMALL` pixels wide."""
+    height, width = image.shape[:2]
+    if width > SMALL:
+        image = cv2.resize(image, (SMALL, max(round(height * SMALL / width), 1)), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
 
 def parse(address: str) -> tuple[str, int]:

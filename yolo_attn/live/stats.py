@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 
 WINDOW = 2.0  # seconds over which a rate is taken
 
@@ -35,13 +35,19 @@ class Lag:
 
     def __init__(self):
         self._counts: dict[int, int] = {}
-        self.total = 0
+        self.total, self.seconds = 0, 0.0
 
     def add(self, seconds: float) -> None:
         """Counts one time."""
         step = math.ceil(math.log(max(seconds, self.LEAST) / self.LEAST) / self.STEP)
         self._counts[step] = self._counts.get(step, 0) + 1
         self.total += 1
+        self.seconds += seconds
+
+    def at_most(self, seconds: float) -> int:
+        """Returns how many times were not longer than `seconds`, to one per cent of it."""
+        last = math.floor(math.log(seconds / self.LEAST) / self.STEP)
+        return sum(count for step, count in list(self._counts.items()) if step <= last)
 
     def percentile(self, percent: float) -> float:
         """Returns the time in seconds that `percent` per cent do not exceed, at most one per cent too long."""
@@ -61,7 +67,7 @@ class Stats:
         self.lag = Lag()
         self.recent: deque[float] = deque(maxlen=30)
         self.frames, self.of = 0, [0] * sources
-        self.seen: dict[int, int] = {}
+        self.seen_by: list[dict[int, int]] = [{} for _ in range(sources)]  # detections of each class, by source
         self.objects: dict[int, int] = {}  # that were tracked, each counted once, in the class that it began as
         self._newest = [-1] * sources  # track of each source; their numbers only grow
         self.first = self.last = 0.0
@@ -76,13 +82,22 @@ class Stats:
         self.rates[result.index].add(now)
         self.lag.add(now - result.captured)
         self.recent.append(now - result.captured)
+        seen = self.seen_by[result.index]
         for class_id in result.classes:
-            self.seen[class_id] = self.seen.get(class_id, 0) + 1
+            seen[class_id] = seen.get(class_id, 0) + 1
         if result.track_id is not None:
             new = result.track_id > self._newest[result.index]
             for class_id in result.class_id[new].tolist():
                 self.objects[class_id] = self.objects.get(class_id, 0) + 1
             self._newest[result.index] = max([self._newest[result.index], *result.track_id.tolist()])
+
+    @property
+    def seen(self) -> dict[int, int]:
+        """Detections of each class, in all sources."""
+        counts: Counter[int] = Counter()
+        for seen in self.seen_by:
+            counts.update(dict(seen))
+        return dict(counts)
 
     @property
     def recent_lag(self) -> float:

@@ -2,13 +2,15 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from yolo_attn.live.pipeline import Pipeline
 from yolo_attn.live.results import Result
 from yolo_attn.live.stats import Stats
 
 STATUS_SECONDS = 0.5  # between two states of the status line and of the page
+SNAPSHOTS, SHOWN = 64, 6  # whose files the page hands out, and those that it shows
 HISTORY = 240  # states that the page's chart shows: two minutes
 
 
@@ -19,15 +21,25 @@ class Status:
         pipeline: Where the results come from.
         stats: What was counted of them.
         results: The newest of each source, by its index.
+        lost: What was asked for and is lost, a line each.
+
+    Attributes:
+        gate: Which gate lies over the pictures; -1 for none.
+        snapshots: The newest pictures that were asked for.
+        remembered: When the run's main loop was last here, on the monotonic clock.
     """
 
-    def __init__(self, pipeline: Pipeline, stats: Stats, results: Mapping[int, Result]):
+    def __init__(self, pipeline: Pipeline, stats: Stats, results: Mapping[int, Result], lost: Sequence[str] = ()):
         self.pipeline, self.sources, self.stats, self.results = pipeline, pipeline.sources, stats, results
-        self.began = time.monotonic()
+        self.lost = lost
+        self.began = self.remembered = time.monotonic()
+        self.gate = -1  # which one lies over the pictures; none
+        self.snapshots: deque[Path] = deque(maxlen=SNAPSHOTS)
         self.history: deque[tuple[float, float]] = deque(maxlen=HISTORY)
 
     def remember(self) -> None:
         """Adds the rate and the lag of now to the history."""
+        self.remembered = time.monotonic()
         self.history.append((self.stats.rate.fps, self.stats.recent_lag * 1000))
 
     def line(self) -> str:
@@ -53,13 +65,18 @@ class Status:
 
     def page(self, said: str) -> dict:
         """Returns what the page shows."""
-        stats, names, counts = self.stats, self.pipeline.model.names, self.counts()
+        stats, model, counts = self.stats, self.pipeline.model, self.counts()
         totals = sorted(stats.seen.items(), key=lambda item: -item[1])[:8]
-        seen = [(names.get(class_id, str(class_id)), total, stats.objects.get(class_id)) for class_id, total in totals]
+        seen = [
+            (model.names.get(class_id, str(class_id)), total, stats.objects.get(class_id)) for class_id, total in totals
+        ]
         return {
-            "runs_on": self.pipeline.model.runs_on,
+            "runs_on": model.runs_on,
+            "conf": model.conf,
             "paused": self.pipeline.paused,
             "gates": next(([gate.layer for gate in result.gates] for result in self.results.values()), []),
+            "gate": self.gate,
+            "snapshots": [{"name": file.name, "file": str(file)} for file in list(self.snapshots)[-SHOWN:]],
             "fps": round(stats.rate.fps, 1),
             "lag_ms": round(stats.recent_lag * 1000, 1),
             "lag_p95_ms": round(stats.lag.percentile(95) * 1000, 1),
@@ -87,7 +104,7 @@ class Status:
         """Returns the closing lines."""
         stats, seconds = self.stats, time.monotonic() - self.began
         lag = ", ".join(f"p{p} {stats.lag.percentile(p) * 1000:.1f}" for p in (50, 95, 99))
-        busy = self.pipeline.inference_seconds / max(stats.last - stats.first, 1e-9) if stats.frames > 1 else 0.0
+        busy = self.pipeline.spent["infer"][1] / max(stats.last - stats.first, 1e-9) if stats.frames > 1 else 0.0
         lines = [f"{stats.frames} frames in {seconds:.1f} s, {stats.mean_fps:.1f} per second; lag {lag} ms; "
                  f"the network was at work {min(busy, 1):.0%} of the time"]  # fmt: skip
         for source in self.sources:

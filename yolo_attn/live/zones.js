@@ -13,7 +13,7 @@ async function saveZones(shapes) {
   if (!answer.ok) alert(await answer.text());
 }
 
-// Fills the table of the source that is shown; the first call asks whether there are zones at all.
+// Fills the table of the source that is shown, or of all; the first call asks whether there are zones at all.
 async function zones(counted, source) {
   if (Zones.drawable === null) {
     Zones.drawable = false;
@@ -22,12 +22,18 @@ async function zones(counted, source) {
   }
   if (!Zones.drawable) return;
   Zones.source = source;
-  const here = counted.filter(zone => zone.source === source);
-  const rows = here.map(z => [z.name, z.inside ?? "", z.in, z.out, z.inside === null ? "" : `${z.stay_s} s`, "×"]);
+  for (const id of ["addzone", "addline"]) {
+    const button = document.getElementById(id);
+    button.disabled = !source;
+    button.title = source ? "" : "open one of the sources first";
+  }
+  const here = source ? counted.filter(zone => zone.source === source) : counted;
+  const rows = here.map(z => [source ? z.name : `${z.name}, ${z.source}`, z.inside ?? "", z.in, z.out, z.inside === null ? "" : `${z.stay_s} s`, "×"]);
   fill("zonerows", rows).forEach((row, index) => {
-    row.cells[5].title = "remove";
-    row.cells[5].style.cursor = "pointer";
-    row.cells[5].onclick = () => removeZone(here[index]);
+    const cell = row.cells[5];
+    if (!cell.firstElementChild) cell.replaceChildren(make("button", "", "×"));
+    cell.firstElementChild.title = cell.firstElementChild.ariaLabel = `remove ${here[index].name}`;
+    cell.firstElementChild.onclick = () => removeZone(here[index]);
   });
 }
 
@@ -70,9 +76,12 @@ function outline(mouse) {
   document.querySelector("#drawing polyline").setAttribute("points", shown.join(" "));
 }
 
+// Tells whether there was anything to stop.
 function stopDrawing() {
-  document.getElementById("drawing")?.remove();
+  const drawing = document.getElementById("drawing");
+  drawing?.remove();
   Zones.points = [];
+  return drawing !== null;
 }
 
 // A double click has put its point down twice.
@@ -87,4 +96,3 @@ async function finishDrawing() {
 
 document.getElementById("addzone").onclick = () => draw(false);
 document.getElementById("addline").onclick = () => draw(true);
-document.addEventListener("keydown", event => { if (event.key === "Escape") stopDrawing(); });
