@@ -9,7 +9,7 @@ from ultralytics.utils import LOGGER, colorstr
 from ultralytics.utils.files import increment_path
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.evidence import chart, cost, layers, prune, validation, worth
+from yolo_attn.evidence import chart, checkpoint, cost, layers, prune, validation, worth
 from yolo_attn.evidence.options import AblateOptions
 from yolo_attn.export.staging import beside
 
@@ -26,7 +26,7 @@ def command(options: AblateOptions) -> int:
     if options.o and not options.drop:
         raise AttentionError(f"-o {options.o} needs drop=..., the layers to leave out, such as drop=9,12")
     drop = prune.chosen(model.model, options.drop)  # type: ignore[arg-type]
-    pruned = prune.check_place(options.o, options.exist_ok) if options.o else None
+    pruned = checkpoint.check_place(options.o, options.exist_ok) if options.o else None
     validation.check_data(model, options.data, options.split)
     if pruned:
         prune.write(model, drop, pruned, options.model, options.exist_ok)

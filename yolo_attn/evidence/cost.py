@@ -8,7 +8,7 @@ from typing import Any
 
 from ultralytics import YOLO
 
-from yolo_attn.evidence import prune
+from yolo_attn.evidence import checkpoint, prune
 from yolo_attn.evidence.layers import attention
 from yolo_attn.evidence.quiet import quiet
 from yolo_attn.export import command, runtime
@@ -34,7 +34,7 @@ def milliseconds(model: YOLO, imgsz: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name, quiet():
         networks = {"whole.pt": trained, "base.pt": prune.without(trained, paths)}
         for one, network in networks.items():
-            prune.save(model, network, Path(name, one))
+            checkpoint.save(model, network, Path(name, one))
         export, base = (command.exported(Path(name, one), "onnx", arguments) for one in networks)
         shape = tuple(export.exporter.im.shape)
         rounds = [own_times(export.file, base.file, shape, paths) for _ in range(ROUNDS)]
