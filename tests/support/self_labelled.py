@@ -31,9 +31,9 @@ def rows(task: str) -> dict:
     return {**model, **FURTHER.get(task, {})}
 
 
-def make(task: str, folder: Path) -> tuple[Path, str]:
+def make(task: str, folder: Path, model_rows: dict | None = None) -> tuple[Path, str]:
     """Returns a checkpoint, written into the folder, and what `data=` takes for the set that is drawn beside it."""
-    model = lively(str(tiny.written(rows(task), folder / f"{task}.yaml")))
+    model = lively(str(tiny.written(model_rows or rows(task), folder / f"{task}.yaml")))
     file = folder / f"{task}.pt"
     # What a training writes; up to 8.3.150 a checkpoint without it is a detector's, and its keypoints are forgotten.
     model.ckpt = {"train_args": {**model.model.args, "task": task}}

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from ultralytics import YOLO
 from ultralytics.utils import LOGGER, colorstr
@@ -50,10 +49,7 @@ def measured(model: YOLO, drop: list[str], options: AblateOptions) -> worth.Resu
     variants |= {DROPPED: drop} if drop else {}
     LOGGER.info(f"Timing {len(attention)} attention layers in an exported file...")
     times = cost.milliseconds(model, options.imgsz)
-    arguments: dict[str, Any] = {"data": options.data, "batch": options.batch, "split": options.split}
-    arguments |= {"imgsz": options.imgsz} if options.imgsz else {}
-    arguments |= {"device": options.device} if options.device else {}
-    found = validation.validate(model, variants, **arguments)
+    found = validation.validate(model, variants, **validation.arguments(options))
     whole = found.measured[""]
     lines = [
         worth.Line(
@@ -67,8 +63,9 @@ def measured(model: YOLO, drop: list[str], options: AblateOptions) -> worth.Resu
         )
         for name, (lost, each) in worth.worths(found).items()
     ]
-    measure = "top-1" if model.task == "classify" else "mAP50-95"
-    return worth.Result(measure, whole.accuracy, whole.classes, found.names, whole.outcome.images, times[""], lines)
+    return worth.Result(
+        validation.measure(model), whole.accuracy, whole.classes, found.names, whole.outcome.images, times[""], lines
+    )
 
 
 def saved(result: worth.Result, options: AblateOptions) -> Path:

@@ -1,4 +1,4 @@
-"""A checkpoint of a network that was made of another one, and its YAML: built, saved, and put where it was asked for."""
+"""A checkpoint of a network that was made of another one, and its YAML: built, saved, and put where it was asked."""
 
 import copy
 from collections.abc import Mapping

@@ -20,6 +20,7 @@ from ultralytics import YOLO
 from yolo_attn.errors import AttentionError, brief
 from yolo_attn.evidence.bootstrap import Answers, Detections, Outcome
 from yolo_attn.evidence.layers import attention, off, row
+from yolo_attn.evidence.options import AblateOptions, SlimOptions
 from yolo_attn.evidence.replay import Replay
 from yolo_attn.evidence.spread import Spread, Watch, watched
 
@@ -54,7 +55,7 @@ def check_data(model: YOLO, data: str, split: str) -> None:
     from ultralytics.data.utils import check_cls_dataset, check_det_dataset
 
     if model.task not in TASKS:
-        raise AttentionError(f"'yolo-attn ablate' measures {', '.join(TASKS)}, and this model is for {model.task}")
+        raise AttentionError(f"{', '.join(TASKS)} are measured here, and this model is for {model.task}")
     try:
         found = check_cls_dataset(data, split=split) if model.task == "classify" else check_det_dataset(data)
     except Exception as error:  # whatever Ultralytics raises of a file that is missing, or is no data set
@@ -63,13 +64,25 @@ def check_data(model: YOLO, data: str, split: str) -> None:
         raise AttentionError(f"data={data} has no split '{split}'")
 
 
-def validate(model: YOLO, variants: Mapping[str, list[str]], **arguments) -> Validation:
+def arguments(options: AblateOptions | SlimOptions) -> dict[str, Any]:
+    """Returns the arguments of `yolo val` that a command was told."""
+    given: dict[str, Any] = {"data": options.data, "batch": options.batch, "split": options.split}
+    given |= {"imgsz": options.imgsz} if options.imgsz else {}
+    return given | ({"device": options.device} if options.device else {})
+
+
+def measure(model: YOLO) -> str:
+    """Returns what is measured of a model."""
+    return "top-1" if model.task == "classify" else "mAP50-95"
+
+
+def validate(model: YOLO, variants: Mapping[str, list[str]], **given) -> Validation:
     """Validates a network and its variants in one pass over the data.
 
     Args:
         model: The network as it was trained.
         variants: The paths of the layers that are off in each variant, by the variant's name.
-        arguments: Those of `yolo val`.
+        given: The arguments of `yolo val`.
 
     Raises:
         AttentionError: This release of Ultralytics keeps no statistics of single images.
@@ -115,7 +128,7 @@ def validate(model: YOLO, variants: Mapping[str, list[str]], **arguments) -> Val
                 self.measured[name] = measured(one, results[name])
             return stats
 
-    settings = {"plots": False, "save_json": False, "val": False, **arguments}  # val would add COCO's own JSON
+    settings = {"plots": False, "save_json": False, "val": False, **given}  # val would add COCO's own JSON
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:
         model.val(validator=WithVariants, **settings)
         (done,) = made
