@@ -79,6 +79,22 @@ def test_the_covariance_is_that_of_the_columns():
 
 
 @torch.inference_mode()
+def test_a_small_spread_beside_a_large_mean_is_seen():
+    conv, x = seven(), smooth()
+    far = covariance(conv, nn.functional.pad(x, (0, 0, 3, 3)) + 1000)
+    inner = [c * 7 + 3 for c in range(6)]  # the middle pixels of the columns, which meet no border's zeros
+    values = nn.functional.pad(x, (0, 0, 3, 3)).double().permute(1, 0, 2, 3).flatten(1)
+    assert torch.allclose(far[inner][:, inner], torch.cov(values, correction=0), rtol=1e-2, atol=1e-3)
+    assert torch.isfinite(separable.factors(conv, far).column).all()
+
+
+def test_a_covariance_that_is_rounded_has_a_root():
+    values = torch.diag(torch.tensor([4.0, 1.0, -1e-2], dtype=torch.float64))
+    found = separable.root(values)
+    assert torch.allclose(found @ found.T, values, atol=0.2) and (found.diagonal() > 0).all()
+
+
+@torch.inference_mode()
 def test_fitted_to_the_data_it_is_no_worse_there():
     gains = []
     for seed in range(6):

@@ -103,6 +103,19 @@ def test_what_loses_too_much_is_not_written(run, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("task", ["segment", "pose", "obb", "classify"])
+def test_every_task_shows_its_images(task, tmp_path):
+    model = self_labelled.rows(task)
+    model["backbone"][1] = [-1, 1, "GAM_Attention", [16, 16]]  # as people write it, in the place of CBAM
+    gam = self_labelled.make(task, tmp_path, model)
+    network = layers.network(layers.load(gam[0]))
+    gams = slim.dense(network, "gam.pt")
+    found = slim.fitted(options(gam, rank=2), gams, {1: [2, 28]})
+    errors = found.errors(gams)[1]
+    assert 0.01 < errors[2] < 1 and errors[28] < 1e-6
+    assert slim.slimmed(network, gams, found, {1: 2}).get_submodule("model.1").rank == 2
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -37,11 +37,15 @@ class Inputs:
         size = conv.in_channels * self.height
         self.count, self.total = 0, torch.zeros(size, dtype=torch.float64)
         self.squares = torch.zeros(size, size, dtype=torch.float64)
+        self.about: torch.Tensor | None = None
 
     def see(self, x: torch.Tensor) -> None:
         """Takes in the convolution's input, `(N, C, H, W)`."""
         for image in x.float().split(1):  # unfolded, it is k times as large
             columns = functional.unfold(image, (self.height, 1), padding=(self.padding, 0))[0]
+            if self.about is None:  # sums about some mean: a spread that is small beside it would drown in float32
+                self.about = columns.mean(1, keepdim=True)
+            columns = columns - self.about
             self.squares += (columns @ columns.T).cpu().double()
             self.total += columns.sum(1).cpu().double()
             self.count += columns.shape[1]
@@ -63,9 +67,7 @@ def factors(conv: nn.Conv2d, covariance: torch.Tensor | None = None) -> Factors:
     matrix = conv.weight.detach().cpu().double().permute(1, 2, 0, 3).reshape(channels * height, to * width)
     weighted = matrix
     if covariance is not None:
-        least = SHRINKAGE * float(covariance.diagonal().mean()) + 1e-12
-        root = torch.linalg.cholesky(covariance + least * torch.eye(len(matrix), dtype=torch.float64))
-        weighted = root.T @ matrix
+        weighted = root(covariance).T @ matrix
     directions = torch.linalg.svd(weighted, full_matrices=False).Vh
     column, row = (matrix @ directions.T).T, directions
     size = (
@@ -75,6 +77,16 @@ def factors(conv: nn.Conv2d, covariance: torch.Tensor | None = None) -> Factors:
     return Factors(
         column.reshape(-1, channels, height, 1), row.reshape(-1, to, width).permute(1, 0, 2).unsqueeze(2).contiguous()
     )
+
+
+def root(covariance: torch.Tensor) -> torch.Tensor:
+    """Returns the lower triangle whose product with its own transpose is the covariance, every direction in it."""
+    least = SHRINKAGE * float(covariance.diagonal().mean()) + 1e-12
+    while True:
+        found, failed = torch.linalg.cholesky_ex(covariance + least * torch.eye(len(covariance), dtype=torch.float64))
+        if not failed:
+            return found
+        least *= 10  # rounded, a covariance may have variances below zero
 
 
 @dataclass
@@ -108,12 +120,12 @@ class Responses:
         for i, rank in enumerate(self.ranks):  # the channels of a lower rank are the first of a higher one
             part = slice(before, rank)
             missed = missed - functional.conv2d(between[:, part], row[:, part], padding=(0, across))
-            self.missed[i] += missed.double().sum((0, 2, 3)).cpu()
-            self.errors[i] += missed.double().square().sum().cpu()
+            self.missed[i] += missed.sum((0, 2, 3)).cpu().double()
+            self.errors[i] += missed.square().sum().cpu().double()
             before = rank
         self.pixels += y.numel() // y.shape[1]
-        self.sums += y.double().sum((0, 2, 3)).cpu()
-        self.squares += float(y.double().square().sum())
+        self.sums += y.sum((0, 2, 3)).cpu().double()
+        self.squares += float(y.square().sum())
 
     def fits(self) -> dict[int, Fit]:
         """Returns how well each rank does."""
