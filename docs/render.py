@@ -23,6 +23,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8": tables.int8,
     "kernels": tables.kernels,
     "gam-forms": tables.gam_forms,
+    "gam-worth": tables.gam_worth,
+    "slim": tables.slim,
     "releases": tables.releases,
     "theirs": tables.theirs,
     "modes": tables.modes,

@@ -96,6 +96,32 @@ def gam_forms() -> str:
     return markdown(heads, ([f"`{form}`", *cells] for form, cells in found.items()))
 
 
+def gam_worth() -> str:
+    """What GAM's forms are worth on the built-in set (benchmarks.learning.gam)."""
+    lines = []
+    for row in results("learning/gam"):
+        cells = [f"`{row['form']}`", f"{row['mAP50-95']} ± {row['spread']}"]
+        for name in ("base", "dense"):
+            known = row[f"{name}_verdict"]
+            numbers = [f"{float(row[f'{name}_{key}']):+.2f}" for key in ("difference", "low", "high")] if known else []
+            cells += [f"{numbers[0]} [{numbers[1]}, {numbers[2]}]", known] if known else ["", ""]
+        lines.append(cells)
+    return markdown(("form", "mAP50-95", "to no GAM", "verdict", "to the dense form", "verdict"), lines)
+
+
+def slim() -> str:
+    """What a trained GAM loses at each rank (benchmarks.evidence.slim)."""
+    found: dict[str, list[str]] = {}
+    dense, *rows = results("evidence/slim")
+    for row in rows:
+        cells = found.setdefault(row["rank"], [row["parameters_m"]])
+        cells += [row["error"]] if row["fitted_to"] == "data" else []
+        cells.append(f"{float(row['lost']):+.2f} [{float(row['low']):+.2f}, {float(row['high']):+.2f}]")
+    heads = ("rank", "parameters, M", "largest error", "lost, fitted to the data", "lost, fitted to nothing")
+    whole = ["dense", dense["parameters_m"], "0", "", ""]
+    return markdown(heads, [whole, *([rank, *cells] for rank, cells in found.items())])
+
+
 def releases() -> str:
     """What passed in each release of Ultralytics (tests.compat)."""
     rows = rows_of(TESTS / "compat" / "releases.csv")

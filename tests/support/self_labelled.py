@@ -31,13 +31,13 @@ def rows(task: str) -> dict:
     return {**model, **FURTHER.get(task, {})}
 
 
-def make(task: str, folder: Path, aside: bool = True) -> tuple[Path, str]:
+def make(task: str, folder: Path, model_rows: dict | None = None, aside: bool = True) -> tuple[Path, str]:
     """Returns a checkpoint, written into the folder, and what `data=` takes for the set that is drawn beside it.
 
     Of a detection eight boxes a picture are labelled, some a little aside and none in the first picture; with
     `aside=False` they all are, where they were found.
     """
-    model = lively(str(tiny.written(rows(task), folder / f"{task}.yaml")))
+    model = lively(str(tiny.written(model_rows or rows(task), folder / f"{task}.yaml")))
     file = folder / f"{task}.pt"
     # What a training writes; up to 8.3.150 a checkpoint without it is a detector's, and its keypoints are forgotten.
     model.ckpt = {"train_args": {**model.model.args, "task": task}}

@@ -14,7 +14,7 @@ from yolo_attn.cli.config import read_live
 from yolo_attn.cli.keys import choices, keys_of, read_options
 from yolo_attn.contract.options import CheckOptions
 from yolo_attn.errors import AttentionError
-from yolo_attn.evidence.options import AblateOptions, CompareOptions, MapsOptions
+from yolo_attn.evidence.options import AblateOptions, CompareOptions, MapsOptions, SlimOptions
 from yolo_attn.export.options import ExportOptions
 from yolo_attn.live.options import LiveOptions
 from yolo_attn.surgery.options import AddOptions, RewriteOptions
@@ -100,6 +100,13 @@ def ablate(options: AblateOptions) -> int:
     return ablate.command(options)
 
 
+def slim(options: SlimOptions) -> int:
+    """Makes a trained GAM's 7×7 convolutions separable: yolo-attn slim best.pt budget=5% data=my.yaml -o slim.pt"""
+    from yolo_attn.evidence import slim
+
+    return slim.command(options)
+
+
 def maps(options: MapsOptions) -> int:
     """Draws what each attention layer looks at: yolo-attn maps model=best.pt source=picture.jpg"""
     from yolo_attn.evidence import maps
@@ -162,6 +169,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "check": check,
     "compare": compare,
     "ablate": ablate,
+    "slim": slim,
     "maps": maps,
     "export": export,
     "live": live,

@@ -2,14 +2,13 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from ultralytics import YOLO
 from ultralytics.utils import LOGGER, colorstr
 from ultralytics.utils.files import increment_path
 
 from yolo_attn.errors import AttentionError
-from yolo_attn.evidence import chart, cost, layers, prune, validation, worth
+from yolo_attn.evidence import chart, checkpoint, cost, layers, prune, validation, worth
 from yolo_attn.evidence.options import AblateOptions
 from yolo_attn.export.staging import beside
 
@@ -26,7 +25,7 @@ def command(options: AblateOptions) -> int:
     if options.o and not options.drop:
         raise AttentionError(f"-o {options.o} needs drop=..., the layers to leave out, such as drop=9,12")
     drop = prune.chosen(layers.network(model), options.drop)
-    pruned = prune.check_place(options.o, options.exist_ok) if options.o else None
+    pruned = checkpoint.check_place(options.o, options.exist_ok) if options.o else None
     validation.check_data(model, options.data, options.split)
     if pruned:
         prune.write(model, drop, pruned, options.model, options.exist_ok)
@@ -50,10 +49,7 @@ def measured(model: YOLO, drop: list[str], options: AblateOptions) -> worth.Resu
     variants |= {DROPPED: drop} if drop else {}
     LOGGER.info(f"Timing {len(attention)} attention layers in an exported file...")
     times = cost.milliseconds(model, options.imgsz)
-    arguments: dict[str, Any] = {"data": options.data, "batch": options.batch, "split": options.split}
-    arguments |= {"imgsz": options.imgsz} if options.imgsz else {}
-    arguments |= {"device": options.device} if options.device else {}
-    found = validation.validate(model, variants, **arguments)
+    found = validation.validate(model, variants, **validation.arguments(options))
     whole = found.measured[""]
     lines = [
         worth.Line(
@@ -67,8 +63,9 @@ def measured(model: YOLO, drop: list[str], options: AblateOptions) -> worth.Resu
         )
         for name, (lost, each) in worth.worths(found).items()
     ]
-    measure = "top-1" if model.task == "classify" else "mAP50-95"
-    return worth.Result(measure, whole.accuracy, whole.classes, found.names, whole.outcome.images, times[""], lines)
+    return worth.Result(
+        validation.measure(model), whole.accuracy, whole.classes, found.names, whole.outcome.images, times[""], lines
+    )
 
 
 def saved(result: worth.Result, options: AblateOptions) -> Path:

@@ -4,11 +4,12 @@ import statistics
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ultralytics import YOLO
 
-from yolo_attn.evidence import prune
-from yolo_attn.evidence.layers import attention, network
+from yolo_attn.evidence import checkpoint, prune
+from yolo_attn.evidence.layers import attention
 from yolo_attn.evidence.quiet import quiet
 from yolo_attn.export import command, runtime
 from yolo_attn.export.layers import layer_of
@@ -27,13 +28,13 @@ def milliseconds(model: YOLO, imgsz: int) -> dict[str, float]:
         model: The network as it was trained.
         imgsz: The image's side; 0 takes what it was trained with.
     """
-    trained = network(model)
+    trained: Any = model.model
     paths = list(attention(trained))
     arguments = {"imgsz": imgsz} if imgsz else {}
     with tempfile.TemporaryDirectory() as name, quiet():
         networks = {"whole.pt": trained, "base.pt": prune.without(trained, paths)}
-        for one, made in networks.items():
-            prune.save(model, made, Path(name, one))
+        for one, network in networks.items():
+            checkpoint.save(model, network, Path(name, one))
         export, base = (command.exported(Path(name, one), "onnx", arguments) for one in networks)
         shape = tuple(export.exporter.im.shape)
         rounds = [own_times(export.file, base.file, shape, paths) for _ in range(ROUNDS)]

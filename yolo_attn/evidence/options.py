@@ -1,4 +1,4 @@
-"""The keys of `yolo-attn compare`, `ablate` and `maps`, each with its type, what it is, and its bounds."""
+"""The keys of `yolo-attn compare`, `ablate`, `slim` and `maps`, each with its type, what it is, and its bounds."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -39,6 +39,30 @@ class AblateOptions:
     project: Annotated[str, "the folder of results"] = "runs/ablate"
     name: Annotated[str, "the folder of this result"] = ""
     exist_ok: Annotated[bool, "write over what is there"] = False
+
+
+@dataclass
+class SlimOptions:
+    """What `yolo-attn slim` is told."""
+
+    model: Annotated[str, "a trained checkpoint with GAM in its dense form"]
+    data: Annotated[str, "the data set, as for yolo train"]
+    o: Annotated[str, "the checkpoint to write, and its YAML beside it: slim.pt"]
+    rank: Annotated[int, "the channels between a 7×1 and a 1×7, in every layer", 2, 100000] = 0
+    mse: Annotated[float, "or the error that each layer may have, over the variance of its output: 0.1", 0, 1] = 0.0
+    budget: Annotated[str, "or what all GAM may take: 5% of the network without it, or 3ms"] = ""
+    epochs: Annotated[int, "train what was made so long with the stock trainer", 0, 100000] = 0
+    max_loss: Annotated[float, "write nothing where more points of mAP50-95 are lost", 0, 100] = 100.0
+    imgsz: Annotated[int, "the images' side in pixels; what it was trained with when left out", 32, 8192] = 0
+    batch: Annotated[int, "images at a time", 1, 1024] = 16
+    device: Annotated[str, "as for yolo val"] = ""
+    split: Annotated[str, "which images the loss is measured on: val or test"] = "val"
+    project: Annotated[str, "the folder of trainings"] = "runs/slim"
+    name: Annotated[str, "the folder of this training"] = ""
+    exist_ok: Annotated[bool, "write over what is there"] = False
+    arguments: Annotated[dict[str, str], "with epochs=, those of yolo train, such as lr0=0.001"] = field(
+        default_factory=dict
+    )
 
 
 @dataclass

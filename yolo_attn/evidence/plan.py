@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -61,14 +61,19 @@ def make(options: CompareOptions) -> Comparison:
     )
 
 
-def read(arguments: Mapping[str, str]) -> dict[str, Any]:
+def read(arguments: Mapping[str, str], command: str = "compare", ours: Collection[str] = OURS) -> dict[str, Any]:
     """Returns the values of the trainings' arguments.
 
+    Args:
+        arguments: What was typed.
+        command: The command that it was typed for.
+        ours: The arguments that the command sets itself.
+
     Raises:
-        AttentionError: `yolo train` has no such argument or value, or a comparison sets it itself.
+        AttentionError: `yolo train` has no such argument or value, or the command sets it itself.
     """
-    if ours := [name for name in arguments if name in OURS]:
-        raise AttentionError(f"'yolo-attn compare' sets {ours[0]}= itself for every run: leave it out")
+    if own := [name for name in arguments if name in ours]:
+        raise AttentionError(f"'yolo-attn {command}' sets {own[0]}= itself for every run: leave it out")
     values = {name: smart_value(text) for name, text in arguments.items()}
     try:
         check_dict_alignment(DEFAULT_CFG_DICT, values)

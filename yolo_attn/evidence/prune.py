@@ -8,13 +8,11 @@ from typing import Any
 from torch import nn
 from ultralytics import YOLO
 
-from yolo_attn import insertion
 from yolo_attn.errors import AttentionError, brief
+from yolo_attn.evidence import checkpoint
 from yolo_attn.evidence.layers import attention, network, row
 from yolo_attn.export.staging import beside
 from yolo_attn.surgery import recipe
-
-DONE = {"epoch": -1, "best_fitness": None, "ema": None, "optimizer": None, "updates": None, "scaler": None}
 
 
 def chosen(model: nn.Module, drop: str) -> list[str]:
@@ -56,8 +54,7 @@ def without(model: nn.Module, drop: Collection[str]) -> nn.Module:
             _, i, *rest = key.split(".")
             state[".".join(["model", str(number[int(i)]), *rest])] = tensor
     try:
-        new: Any = type(old)(rows, ch=rows.get("channels", 3), verbose=False)
-        new.load_state_dict(state)
+        new = checkpoint.built(old, rows, state)
     except RuntimeError as error:
         raise AttentionError(
             f"the weights do not follow into the network without {', '.join(drop)}: {brief(error)}"
@@ -66,36 +63,7 @@ def without(model: nn.Module, drop: Collection[str]) -> nn.Module:
         _, i, *rest = path.split(".")
         before = next(one for one, now in number.items() if now == int(i) and one not in removed)
         layer.follow(old.get_submodule(".".join(["model", str(before), *rest])))
-    for name in ("names", "nc", "args", "task"):
-        if hasattr(old, name):
-            setattr(new, name, copy.deepcopy(getattr(old, name)))
-    return new.to(next(old.parameters()).device).train(old.training)
-
-
-def save(model: YOLO, made: nn.Module, file: Path) -> None:
-    """Writes a network as the checkpoint `file`, with what else that of `model` holds; its training is done."""
-    held = model.model, model.ckpt
-    model.model = made  # type: ignore[assignment]
-    model.ckpt = {key: DONE.get(key, value) for key, value in (model.ckpt or {}).items()}
-    try:
-        model.save(file)
-    finally:
-        model.model, model.ckpt = held
-
-
-def check_place(file: str, exist_ok: bool) -> Path:
-    """Returns the path of the checkpoint that is to be written.
-
-    Raises:
-        AttentionError: It is no name for a checkpoint, or it or its YAML is there already.
-    """
-    path = Path(file)
-    if path.suffix != ".pt":
-        raise AttentionError(f"'{file}' is no name for a checkpoint: write -o {path.stem or 'pruned'}.pt")
-    for one in (path, path.with_suffix(".yaml")):
-        if one.exists() and not exist_ok:
-            raise AttentionError(f"'{one}' is there already: write exist_ok=True to replace it, or another name")
-    return path
+    return new
 
 
 def write(model: YOLO, drop: Collection[str], file: Path, source: str, exist_ok: bool = False) -> None:
@@ -104,16 +72,7 @@ def write(model: YOLO, drop: Collection[str], file: Path, source: str, exist_ok:
     Raises:
         AttentionError: As of `without`; the folder cannot be written to; a file is there and `exist_ok` is not set.
     """
-    pruned: Any = without(network(model), drop)
-    text = insertion.text(clean(pruned.yaml), file.stem, f"{source} without {', '.join(drop)}")
-    yaml = file.with_suffix(".yaml")
-    with beside(check_place(str(file), exist_ok), exist_ok) as folder:
-        save(model, pruned, folder / file.name)
-        (folder / yaml.name).write_text(text, encoding="utf-8")
-        (folder / yaml.name).replace(yaml)
-        (folder / file.name).replace(file)
-
-
-def clean(rows: dict) -> dict:
-    """Returns a checkpoint's model dict without what Ultralytics wrote into it when it built it."""
-    return {key: value for key, value in rows.items() if key not in ("yaml_file", "ch")}
+    pruned = without(network(model), drop)
+    with beside(checkpoint.check_place(str(file), exist_ok), exist_ok) as folder:
+        checkpoint.save(model, pruned, folder / file.name)
+        checkpoint.put(folder / file.name, file, f"{source} without {', '.join(drop)}")

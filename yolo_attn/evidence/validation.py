@@ -21,6 +21,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.evidence import dataset
 from yolo_attn.evidence.bootstrap import Answers, Detections, Outcome
 from yolo_attn.evidence.layers import attention, off, row
+from yolo_attn.evidence.options import AblateOptions, SlimOptions
 from yolo_attn.evidence.replay import Replay
 from yolo_attn.evidence.spread import Spread, Watch, watched
 
@@ -53,17 +54,29 @@ def check_data(model: YOLO, data: str, split: str) -> None:
         AttentionError: It is not there, or has no such split, or is of no task that is measured here.
     """
     if model.task not in TASKS:
-        raise AttentionError(f"'yolo-attn ablate' measures {', '.join(TASKS)}, and this model is for {model.task}")
+        raise AttentionError(f"{', '.join(TASKS)} are measured here, and this model is for {model.task}")
     dataset.read(model.task, data, split)
 
 
-def validate(model: YOLO, variants: Mapping[str, list[str]], **arguments) -> Validation:
+def arguments(options: AblateOptions | SlimOptions) -> dict[str, Any]:
+    """Returns the arguments of `yolo val` that a command was told."""
+    given: dict[str, Any] = {"data": options.data, "batch": options.batch, "split": options.split}
+    given |= {"imgsz": options.imgsz} if options.imgsz else {}
+    return given | ({"device": options.device} if options.device else {})
+
+
+def measure(model: YOLO) -> str:
+    """Returns what is measured of a model."""
+    return "top-1" if model.task == "classify" else "mAP50-95"
+
+
+def validate(model: YOLO, variants: Mapping[str, list[str]], **given) -> Validation:
     """Validates a network and its variants in one pass over the data.
 
     Args:
         model: The network as it was trained.
         variants: The paths of the layers that are off in each variant, by the variant's name.
-        arguments: Those of `yolo val`.
+        given: The arguments of `yolo val`.
 
     Raises:
         AttentionError: This release of Ultralytics keeps no statistics of single images.
@@ -109,7 +122,7 @@ def validate(model: YOLO, variants: Mapping[str, list[str]], **arguments) -> Val
                 self.measured[name] = measured(one, results[name])
             return stats
 
-    settings = {"plots": False, "save_json": False, "val": False, **arguments}  # val would add COCO's own JSON
+    settings = {"plots": False, "save_json": False, "val": False, **given}  # val would add COCO's own JSON
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:
         model.val(validator=WithVariants, **settings)
         (done,) = made

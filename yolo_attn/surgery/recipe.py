@@ -113,6 +113,15 @@ def put_instead(model: dict, row: int, name: str, options: Mapping | None = None
     return model
 
 
+def with_option(model: dict, row: int, name: str, value: object) -> dict:
+    """Returns a copy of `model` whose attention at `row`, or inside the block there, has this option set."""
+    model = copied(model)
+    args = all_rows(model)[row][3]
+    said = args.pop() if args and isinstance(args[-1], dict) else {}
+    args.append({**said, name: value})
+    return model
+
+
 def replaced(model: dict) -> dict[int, str]:
     """Returns the block that each attention row stands instead of, by the row's number.
 
