@@ -11,6 +11,7 @@ import pytest
 # From the top down: a module imports what stands below its own line, or within its own name here.
 ORDER = (
     "cli",
+    "placement",
     "evidence",
     "doctor view contract models",
     "insertion",
