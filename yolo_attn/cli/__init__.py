@@ -13,6 +13,7 @@ from collections.abc import Callable
 from yolo_attn.cli.config import read_live
 from yolo_attn.cli.keys import choices, keys_of, read_options
 from yolo_attn.contract.options import CheckOptions
+from yolo_attn.device.options import LatencyOptions
 from yolo_attn.errors import AttentionError
 from yolo_attn.evidence.options import AblateOptions, CompareOptions, MapsOptions
 from yolo_attn.export.options import ExportOptions
@@ -126,6 +127,13 @@ def live(options: LiveOptions) -> int:
     return live.command(options)
 
 
+def latency(options: LatencyOptions) -> int:
+    """Says what each attention layer takes on this device: yolo-attn latency model=a.onnx,b.onnx -o my-device.csv"""
+    from yolo_attn.device import latency
+
+    return latency.command(options)
+
+
 def doctor() -> int:
     """Checks that the stock `yolo` command understands attention here; says what to do if not."""
     from yolo_attn import doctor
@@ -165,6 +173,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "maps": maps,
     "export": export,
     "live": live,
+    "latency": latency,
     "doctor": doctor,
     "version": version,
     "help": usage,
