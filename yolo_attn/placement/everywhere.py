@@ -1,6 +1,6 @@
 """Attention at every place of a base at once, and which of its layers is the one of which place."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -29,10 +29,14 @@ class Everywhere(NamedTuple):
             network: One that was built from what `model` returned, or what was left of it.
         """
         built: Any = network
+        return self.by_word(recipe.all_rows(built.yaml), attention(network))
+
+    def by_word(self, rows: Sequence[list], paths: Iterable[str]) -> dict[str, list[str]]:
+        """Returns the paths of attention layers in a model of these rows by the words of their places."""
         words = {step: word for word, step in self.places.items()}
         found: dict[str, list[str]] = {}
-        for path in attention(network):
-            found.setdefault(words[step_of(recipe.all_rows(built.yaml), path)], []).append(path)
+        for path in paths:
+            found.setdefault(words[step_of(rows, path)], []).append(path)
         return found
 
 
@@ -56,8 +60,3 @@ def step_of(rows: Sequence[list], path: str) -> Step:
     while read in alone:
         (read,) = recipe.sources(rows, read)
     return Step(how, number[read])
-
-
-def milliseconds(times: Mapping[str, float], paths: Mapping[str, Collection[str]]) -> dict[str, float]:
-    """Returns the time of each place: that of its layers together."""
-    return {word: sum(times[path] for path in found) for word, found in paths.items()}
