@@ -53,10 +53,9 @@ def test_what_alone_is_over_the_budget_goes_first_and_last():
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory):
+def planted(made, tmp_path_factory):
     """What was planted, and the times of a device: those of this one, by the command that a device has."""
-    folder = tmp_path_factory.mktemp("planted")
-    made = planted_place.make(folder, seed=1)
+    folder = tmp_path_factory.mktemp("device")
     base, trained = YOLO(made.base), layers.load(made.trained)
     files = clock.write_files(base, {OPERATOR: layers.network(trained)}, SIZE, folder / "files")
     assert cli.main(["latency", f"model={','.join(map(str, files))}", "-o", str(folder / "device.csv")]) == 0

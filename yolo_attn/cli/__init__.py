@@ -18,6 +18,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.evidence.options import AblateOptions, CompareOptions, MapsOptions
 from yolo_attn.export.options import ExportOptions
 from yolo_attn.live.options import LiveOptions
+from yolo_attn.placement.options import PlaceOptions
 from yolo_attn.surgery.options import AddOptions, RewriteOptions
 from yolo_attn.view.options import ListOptions, ShowOptions
 
@@ -101,6 +102,13 @@ def ablate(options: AblateOptions) -> int:
     return ablate.command(options)
 
 
+def place(options: PlaceOptions) -> int:
+    """Says where to put which attention within a budget: yolo-attn place base=best.pt data=… operators=cbam,eca"""
+    from yolo_attn.placement import place
+
+    return place.command(options)
+
+
 def maps(options: MapsOptions) -> int:
     """Draws what each attention layer looks at: yolo-attn maps model=best.pt source=picture.jpg"""
     from yolo_attn.evidence import maps
@@ -170,6 +178,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "check": check,
     "compare": compare,
     "ablate": ablate,
+    "place": place,
     "maps": maps,
     "export": export,
     "live": live,

@@ -1,5 +1,6 @@
 """Attention at every place of a base at once, and which of its layers is the one of which place."""
 
+import copy
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ from torch import nn
 
 from yolo_attn import insertion
 from yolo_attn.evidence.layers import attention, row
+from yolo_attn.evidence.quiet import quiet
 from yolo_attn.surgery import places, recipe
 from yolo_attn.surgery.places import Step
 from yolo_attn.upstream import layout
@@ -60,3 +62,15 @@ def step_of(rows: Sequence[list], path: str) -> Step:
     while read in alone:
         (read,) = recipe.sources(rows, read)
     return Step(how, number[read])
+
+
+def built(base: nn.Module, rows: dict) -> nn.Module:
+    """Returns a network of these rows with the weights of a base; its attention starts as the identity."""
+    old: Any = base
+    new: Any = type(old)(copy.deepcopy(rows), ch=rows.get("channels", 3), verbose=False)
+    with quiet():
+        new.load(old)
+    for name in ("names", "nc", "args", "task", "kpt_shape"):
+        if hasattr(old, name):
+            setattr(new, name, copy.deepcopy(getattr(old, name)))
+    return new.eval()
