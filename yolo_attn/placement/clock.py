@@ -1,5 +1,6 @@
 """What attention at each place takes, in milliseconds: measured here in exported files, or read off a device's CSV."""
 
+import json
 import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.evidence import cost
 from yolo_attn.evidence.layers import attention
 from yolo_attn.evidence.layers import network as network_of
+from yolo_attn.export.staging import beside
 from yolo_attn.placement.everywhere import Everywhere
 from yolo_attn.surgery import recipe
 
@@ -32,13 +34,19 @@ class Clock(Protocol):
 
 
 class Here:
-    """One thread of this CPU. Every network is exported and measured anew."""
+    """One thread of this CPU. Every network is exported and measured anew; the base once, and kept in a file."""
 
-    def __init__(self, base: YOLO, places: Everywhere, imgsz: int):
+    def __init__(self, base: YOLO, places: Everywhere, imgsz: int, kept: Path):
         self.model, self.places, self.imgsz = base, places, imgsz
-        found = self._measured(network_of(base), [])
-        self.base = statistics.median(one.whole for one in found) / 1e3
-        self.changes = statistics.median(one.changes for one in found)
+        if not kept.is_file():
+            found = self._measured(network_of(base), [])
+            said = {name: statistics.median(getattr(one, name) for one in found) for name in ("whole", "changes")}
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with beside(kept) as folder:
+                (folder / kept.name).write_text(json.dumps(said), encoding="utf-8")
+                (folder / kept.name).replace(kept)
+        said = json.loads(kept.read_text(encoding="utf-8"))
+        self.base, self.changes = said["whole"] / 1e3, said["changes"]
 
     def times(self, operator: str, network: nn.Module) -> dict[str, float]:
         found = [one.own(self.changes) for one in self._measured(network, list(attention(network)))]

@@ -95,8 +95,11 @@ def measured(wanted: Asked) -> Fitting:
         for operator in wanted.operators
     }
     tells: Clock
+    kept = wanted.folder / SEARCH / "base.json"
+    if not (wanted.folder / asked.FILE).is_file():  # left by one that was refused, maybe of another size
+        kept.unlink(missing_ok=True)
     if not wanted.options.latency:
-        tells = clock.Here(wanted.base, wanted.places, wanted.size)
+        tells = clock.Here(wanted.base, wanted.places, wanted.size, kept)
     else:
         if not Path(wanted.options.latency).is_file():
             to_measure(wanted, everywhere)
