@@ -32,6 +32,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "live-start": tables.live_start,
     "coverage": tables.coverage,
     "ablate-speed": tables.ablate_speed,
+    "place": tables.place,
 }
 
 

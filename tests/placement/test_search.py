@@ -46,6 +46,11 @@ def test_within_the_budget_only_what_is_not_surely_worth_anything_goes():
     assert removable({"b": known(0.0, 0.1)}, IMAGES, 5.0) == ("", "")  # the last one stays: it is to be confirmed
 
 
+def test_within_the_budget_the_most_promising_place_is_left():
+    places = {"a": known(0.002, 0.9, 0.01), "b": known(0.0, 0.1, 1e-5, seed=1), "c": known(0.001, 0.5, 0.01, seed=2)}
+    assert removable(places, IMAGES, 5.0)[0] == "b"  # though a and c are slower, and not told apart from it
+
+
 def test_what_alone_is_over_the_budget_goes_first_and_last():
     places = {"a": known(0.5, 2.0), "b": known(0.0, 0.1, seed=1)}
     assert removable(places, IMAGES, 1.0) == ("a", "more than the budget by itself")

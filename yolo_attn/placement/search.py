@@ -1,8 +1,8 @@
 """From attention everywhere down to what is worth its time: one place after the other goes, on half of the images.
 
-After each removal the rest is validated and timed anew. What goes is what is worth least for its time; of several whose
-rates the images do not tell apart, the slowest. It ends when what is left fits the budget and each place is surely
-worth something, or when one is left.
+After each removal the rest is validated and timed anew. Over the budget that goes which is worth least for its time; of
+several whose rates the images do not tell apart, the slowest. Within it goes what seems to be worth least, until each
+place is surely worth something, or one is left.
 """
 
 import copy
@@ -86,8 +86,9 @@ def removable(known: Mapping[str, Known], images: int, budget: float) -> tuple[s
         candidates, why = alone, "more than the budget by itself"
     elif total > budget:
         candidates, why = list(known), "over the budget"
-    elif unsure and len(known) > 1:
-        candidates, why = unsure, "not surely worth anything"
+    elif unsure and len(known) > 1:  # time is no matter any more
+        least = min(unsure, key=lambda word: (known[word].worth.lost, -known[word].milliseconds))
+        return least, "not surely worth anything"
     else:
         return "", ""
     worst = min(candidates, key=lambda word: known[word].rate)
