@@ -36,6 +36,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "coverage": tables.coverage,
     "ablate-speed": tables.ablate_speed,
     "smallest-difference": tables.smallest_difference,
+    "place": tables.place,
 }
 
 

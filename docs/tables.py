@@ -196,6 +196,14 @@ def coverage() -> str:
     return markdown(columns.values(), ([row[column] for column in columns] for row in rows))
 
 
+def place() -> str:
+    """What the search for places found where it is known (benchmarks.evidence.place)."""
+    columns = {"seed": "seed", "planted": "planted at", "left": "what is left", "worth": "its worth, points",
+               "dropped": "useless places dropped", "useless": "of", "seconds": "seconds"}  # fmt: skip
+    rows = results("evidence/place")
+    return markdown(columns.values(), ([row[column] for column in columns] for row in rows))
+
+
 def ablate_speed() -> str:
     """One pass for all variants of a checkpoint (benchmarks.evidence.speed)."""
     columns = {"imgsz": "imgsz", "layers": "layers", "validations": "validations", "one_validation": "one, s",

@@ -7,7 +7,8 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from yolo_attn.export.layers import attention_layers, layer_of
+from yolo_attn.device.paths import layer_of
+from yolo_attn.export.layers import attention_layers
 from yolo_attn.export.rewrites import (
     NoMatch,
     channel_pool,

@@ -9,7 +9,8 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from yolo_attn.export.layers import attention_layers, layer_of
+from yolo_attn.device.paths import layer_of
+from yolo_attn.export.layers import attention_layers
 from yolo_attn.export.staging import beside
 
 KEY = "gates"  # of the file's metadata: the layers, in the outputs' order, which are the last ones

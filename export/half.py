@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from yolo_attn.export.layers import attention_layers, layer_of
+from yolo_attn.device.paths import layer_of
+from yolo_attn.export.layers import attention_layers
 from yolo_attn.export.parity import Agreement, Reference, check_onnx, errors, runner
 from yolo_attn.export.selection import apart, up_to
 

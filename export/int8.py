@@ -7,7 +7,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from yolo_attn.export.layers import attention_layers, layer_of
+from yolo_attn.device.paths import layer_of
+from yolo_attn.export.layers import attention_layers
 
 GATE_CHANNELS = 8  # a convolution over space that reads fewer is a gate on pooled maps
 FLOAT = {"Softmax", "MatMul"}  # self-attention of the base network

@@ -1,11 +1,8 @@
-"""Which node of an exported graph belongs to which attention layer: by the module path that its name carries."""
-
-import re
-from collections.abc import Iterable
+"""The attention layers that an exported file says it has."""
 
 import onnx
 
-KEY = "attention"  # of the file's metadata
+from yolo_attn.device.paths import KEY, described
 
 
 def attention_layers(model: onnx.ModelProto) -> dict[str, str]:
@@ -13,20 +10,4 @@ def attention_layers(model: onnx.ModelProto) -> dict[str, str]:
 
     For instance `{"model.9": "GAM(256, reduction=4)"}`; empty for a model without attention.
     """
-    written = next((entry.value for entry in model.metadata_props if entry.key == KEY), "")
-    return dict(layer.split(" ", 1) for layer in written.split("; ") if layer)  # type: ignore[misc]
-
-
-def layer_of(node: str, layers: Iterable[str]) -> str | None:
-    """Returns the layer of `layers` in which the node named `node` lies, or None.
-
-    torch names a node by the modules around it, `/model.6/m/m.0/attn/gates.0/Relu`: a child of a list repeats its name.
-    """
-    path: list[str] = []
-    for scope in node.strip("/").split("/"):
-        if path and scope.startswith(path[-1] + "."):
-            path.pop()
-        path.append(scope)
-    name = ".".join(path) + "."
-    found = re.search(r"model\.\d.*", name)
-    return next((layer for layer in layers if found and found[0].startswith(layer + ".")), None)
+    return described(next((entry.value for entry in model.metadata_props if entry.key == KEY), ""))

@@ -10,9 +10,9 @@ import onnx
 import onnxruntime
 import torch
 
+from yolo_attn.device.paths import layer_of
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx, runtime
-from yolo_attn.export.layers import layer_of
 from yolo_attn.export.single import exported
 from yolo_attn.nn import Attention
 from yolo_attn.nn.base import operators

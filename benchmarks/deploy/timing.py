@@ -12,8 +12,8 @@ import onnxruntime
 from ultralytics.utils import TQDM
 
 from benchmarks.deploy.variants import SHAPE
+from yolo_attn.device.paths import layer_of
 from yolo_attn.export import runtime
-from yolo_attn.export.layers import layer_of
 
 
 def ort(file: Path, threads: int, device: str) -> Callable[[], Any]:

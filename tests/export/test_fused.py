@@ -13,8 +13,9 @@ from ultralytics import YOLO
 from benchmarks.deploy import nodes
 from tests.support.operators import make
 from tests.support.sensitive import sensitive
+from yolo_attn.device.paths import layer_of
 from yolo_attn.export import fused, half, int8
-from yolo_attn.export.layers import attention_layers, layer_of
+from yolo_attn.export.layers import attention_layers
 from yolo_attn.export.parity import error
 from yolo_attn.export.rewrites import (
     NoMatch,

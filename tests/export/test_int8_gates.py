@@ -6,8 +6,9 @@ from ultralytics import YOLO
 
 from tests.support.tiny import detector, written
 from yolo_attn import registry
+from yolo_attn.device.paths import layer_of
 from yolo_attn.export import int8
-from yolo_attn.export.layers import attention_layers, layer_of
+from yolo_attn.export.layers import attention_layers
 
 # What such convolutions there are in a tiny network of 16 channels and more, by the module that they are in.
 SPATIAL = {"GAM": 2, "SK": 0, "LSKA": 0}

@@ -10,9 +10,9 @@ from ultralytics import YOLO
 
 from tests.support.sensitive import sensitive
 from yolo_attn import cli, export
+from yolo_attn.device.paths import layer_of
 from yolo_attn.errors import AttentionError
 from yolo_attn.export import plan, rtx, runtime
-from yolo_attn.export.layers import layer_of
 
 RTX = importlib.util.find_spec("tensorrt_rtx") is not None
 NETWORK = """

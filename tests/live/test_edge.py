@@ -20,6 +20,7 @@ print(json.dumps([name for name in ("torch", "torchvision", "ultralytics", "yaml
     assert done.stdout.startswith("ONNX Runtime") and "15 frames in" in done.stdout and not done.stderr
     folder = environment.cwd / "runs" / "live" / "exp"
     assert (folder / "clip.mp4").is_file() and (folder / "detections.jsonl").read_text().count("\n") == 15
+    assert " whole " in environment.run("yolo-attn", "latency", f"model={live_model}").stdout
     code = f"""
 import sys, yolo_attn
 print(sum(1 for result in yolo_attn.live({str(live_model)!r}, source="clip.mp4")))

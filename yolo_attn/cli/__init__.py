@@ -13,10 +13,12 @@ from collections.abc import Callable
 from yolo_attn.cli.config import read_live
 from yolo_attn.cli.keys import choices, keys_of, read_options
 from yolo_attn.contract.options import CheckOptions
+from yolo_attn.device.options import LatencyOptions
 from yolo_attn.errors import AttentionError
 from yolo_attn.evidence.options import AblateOptions, CompareOptions, MapsOptions, SlimOptions
 from yolo_attn.export.options import ExportOptions
 from yolo_attn.live.options import LiveOptions
+from yolo_attn.placement.options import PlaceOptions
 from yolo_attn.surgery.options import AddOptions, RewriteOptions
 from yolo_attn.view.options import ListOptions, ShowOptions
 
@@ -107,6 +109,13 @@ def slim(options: SlimOptions) -> int:
     return slim.command(options)
 
 
+def place(options: PlaceOptions) -> int:
+    """Says where to put which attention within a budget: yolo-attn place base=best.pt data=… operators=cbam,eca"""
+    from yolo_attn.placement import place
+
+    return place.command(options)
+
+
 def maps(options: MapsOptions) -> int:
     """Draws what each attention layer looks at: yolo-attn maps model=best.pt source=picture.jpg"""
     from yolo_attn.evidence import maps
@@ -131,6 +140,13 @@ def live(options: LiveOptions) -> int:
     from yolo_attn import live
 
     return live.command(options)
+
+
+def latency(options: LatencyOptions) -> int:
+    """Says what each attention layer takes on this device: yolo-attn latency model=a.onnx,b.onnx -o my-device.csv"""
+    from yolo_attn.device import latency
+
+    return latency.command(options)
 
 
 def doctor() -> int:
@@ -170,9 +186,11 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "compare": compare,
     "ablate": ablate,
     "slim": slim,
+    "place": place,
     "maps": maps,
     "export": export,
     "live": live,
+    "latency": latency,
     "doctor": doctor,
     "version": version,
     "help": usage,

@@ -13,6 +13,7 @@ from yolo_attn.evidence import checkpoint
 from yolo_attn.evidence.layers import attention, network, row
 from yolo_attn.export.staging import beside
 from yolo_attn.surgery import recipe
+from yolo_attn.upstream.building import own_scale
 
 
 def chosen(model: nn.Module, drop: str) -> list[str]:
@@ -46,6 +47,8 @@ def without(model: nn.Module, drop: Collection[str]) -> nn.Module:
     old: Any = model
     gone = {row(path) for path in drop}
     rows = recipe.remove(copy.deepcopy(old.yaml), gone)
+    if rows.get("scales"):
+        rows["scale"] = own_scale(rows)  # parse_model warns where it chooses by itself
     removed = gone.intersection(recipe.attention_rows(old.yaml))
     number = {i: i - sum(one < i for one in removed) for i in range(len(old.model))}
     state = {}

@@ -84,6 +84,26 @@ def find_steps(model: dict, at: str | Sequence[str], layers: Sequence[Layer]) ->
     return list(dict.fromkeys(steps))
 
 
+def everywhere(model: dict, layers: Sequence[Layer]) -> dict[str, Step]:
+    """Returns every place that is worth a try, by its word, each of one row: what no two words mean is there once.
+
+    After each block that ends a stage, from P2 on, of backbone and neck, and after the pooling; inside each block; and
+    before an input of the head where other rows read it too, so that it is another place than after the block.
+    """
+    finder = _Finder(model, layers)
+    after = {*finder._levels(2), *finder.parts["neck"], *finder._pooling()}
+    inside = [
+        i for i, layer in enumerate(layers)
+        if layer.inside and finder.rows[i][2] in BLOCKS and finder.rows[i][2] not in CONVOLUTIONS
+    ]  # fmt: skip
+    levels = [layers[row].level for row in finder.parts["head"]]
+    readers = [row for i in range(len(layers)) for row in finder._sources(i)]
+    heads = [row for row in finder.parts["head"] if row in readers and levels.count(layers[row].level) == 1]
+    found = {f"after:{row}": Step("after", row) for row in after} | {f"in:{row}": Step("in", row) for row in inside}
+    found |= {f"head-{layers[row].level}": Step("head", row) for row in heads}
+    return dict(sorted(found.items(), key=lambda one: (one[1].row, one[1].how)))
+
+
 def meant(word: str) -> str:
     """Returns the word of a place that `word` probably means, or nothing."""
     return "in" if word.lower() in ("inside", "into", "within") else registry.nearest(word, PLACES)
