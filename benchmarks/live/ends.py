@@ -1,5 +1,8 @@
-"""What a run that records, writes lines and sends messages has lost when it was ended: `python -m benchmarks.live.ends
-model.onnx` ends one each by SIGHUP, by kill -9, and by another process that fills the disk (a tmpfs, mounted by root).
+"""What a run that records, writes lines and sends messages has lost when it was ended.
+
+    python -m benchmarks.live.ends model.onnx
+
+ends one each by SIGHUP, by kill -9, and by another process that fills the disk (a tmpfs, mounted by root).
 
 A second run of the project follows, which sends the messages that wait; their receiver refuses every other one. Counted
 are the seconds of video between the last line of JSON and the end of what can be played, lines that are not whole, and

@@ -14,7 +14,7 @@ import pytest
 from tests.support import worse
 from yolo_attn.archive import is_whole
 from yolo_attn.errors import AttentionError
-from yolo_attn.evidence import plan
+from yolo_attn.evidence import compare, plan, verdict
 from yolo_attn.evidence.comparison import load
 from yolo_attn.evidence.ledger import Run, State
 from yolo_attn.evidence.options import CompareOptions
@@ -152,6 +152,19 @@ def asked(**other) -> CompareOptions:
 def test_what_cannot_be_run_is_said_before(other, said):
     with pytest.raises(AttentionError, match=said):
         plan.make(asked(**other))
+
+
+def test_a_package_that_is_missing_is_said_before(monkeypatch):
+    monkeypatch.setattr(verdict, "PACKAGES", ("statsmodels", "nothing_of_that_name"))
+    with pytest.raises(
+        AttentionError, match=r"verdicts need nothing_of_that_name: pip install 'yolo_attn\[evidence\]'"
+    ):
+        compare.command(asked())
+
+
+def test_missing_data_is_said_before():
+    with pytest.raises(AttentionError, match="data=nowhere.yaml cannot be used"):
+        compare.command(asked(data="nowhere.yaml"))
 
 
 def test_a_disk_without_room_is_said_before(tmp_path, monkeypatch):

@@ -11,16 +11,12 @@ from yolo_attn.evidence import comparison, dataset, here, plan, report
 from yolo_attn.evidence.comparison import Comparison
 from yolo_attn.evidence.ledger import State
 from yolo_attn.evidence.options import CompareOptions
-from yolo_attn.evidence.verdict import NO_STATISTICS
+from yolo_attn.evidence.verdict import check_packages
 
 
 def command(options: CompareOptions) -> int:
     """Plans, runs and reports; returns the exit status, 1 where a run failed or is missing."""
-    try:
-        import hotcoco  # noqa: F401
-        import statsmodels  # noqa: F401
-    except ImportError:
-        raise AttentionError(NO_STATISTICS) from None
+    check_packages()
     asked = comparison.joined(plan.make(options))
     data = dataset.read(plan.check_model(asked.base.model).task, asked.data)
     plan.check_room(asked)

@@ -12,7 +12,6 @@ from PIL import Image
 from ultralytics import YOLO
 from ultralytics.data.utils import exif_size
 
-from yolo_attn.errors import AttentionError
 from yolo_attn.evidence.layers import attention, unfused
 from yolo_attn.evidence.ledger import Run
 from yolo_attn.evidence.spread import watched
@@ -74,15 +73,9 @@ def ground_truth(labels: list[dict], names: dict[int, str]) -> dict[str, list]:
 
 
 def measured(truth: dict[str, list], found: list[dict]) -> dict[str, dict[str, float]]:
-    """Returns what `of` does, of the boxes `found` in COCO's form; sizes without an object are left out.
+    """Returns what `of` does, of the boxes `found` in COCO's form; sizes without an object are left out."""
+    from hotcoco import COCO, COCOeval
 
-    Raises:
-        AttentionError: hotcoco is not installed.
-    """
-    try:
-        from hotcoco import COCO, COCOeval
-    except ImportError:
-        raise AttentionError("AP by size needs hotcoco: pip install 'yolo_attn[evidence]'") from None
     if not found:
         return {"sizes": {}, "errors": {}}
     coco = COCO(truth)

@@ -10,6 +10,7 @@ paired and why a single run decides nothing.
 import functools
 import math
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from yolo_attn.errors import AttentionError
 
 ALPHA, POWER = 0.05, 0.9
 MOST = 100  # seeds that anybody would be told to run
-NO_STATISTICS = "verdicts need statsmodels: pip install 'yolo_attn[evidence]'"
+PACKAGES = ("statsmodels", "hotcoco")  # of the extra; the others of it come with torch
 
 
 class Verdict(NamedTuple):
@@ -44,6 +45,16 @@ class Verdict(NamedTuple):
         if self.word != "undecided":
             return self.word
         return f"undecided ({self.more} more seeds would do)" if self.more else "undecided"
+
+
+def check_packages() -> None:
+    """Looks for what a comparison needs, before anything is done.
+
+    Raises:
+        AttentionError: A package of the extra is not installed.
+    """
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise AttentionError(f"verdicts need {', '.join(missing)}: pip install 'yolo_attn[evidence]'")
 
 
 def judge(
@@ -72,15 +83,9 @@ def judge(
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Returns the p values, corrected by Holm for their number.
+    """Returns the p values, corrected by Holm for their number."""
+    from statsmodels.stats.multitest import multipletests
 
-    Raises:
-        AttentionError: statsmodels is not installed.
-    """
-    try:
-        from statsmodels.stats.multitest import multipletests
-    except ImportError:
-        raise AttentionError(NO_STATISTICS) from None
     return multipletests(p, ALPHA, method="holm")[1]
 
 

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 from torch import nn
 from ultralytics import YOLO
-from ultralytics.data.utils import check_det_dataset
 
-from yolo_attn.errors import AttentionError, brief
-from yolo_attn.evidence import plan, validation
+from yolo_attn.errors import AttentionError
+from yolo_attn.evidence import dataset, plan, validation
 from yolo_attn.evidence.layers import attention, network
-from yolo_attn.evidence.verdict import NO_STATISTICS
+from yolo_attn.evidence.verdict import check_packages
 from yolo_attn.export.staging import beside
 from yolo_attn.placement import everywhere
 from yolo_attn.placement.everywhere import Everywhere
@@ -73,11 +72,7 @@ def read(options: PlaceOptions) -> Asked:
     Raises:
         AttentionError: Something of it is wrong; nothing was begun.
     """
-    try:
-        import hotcoco  # noqa: F401
-        import statsmodels  # noqa: F401
-    except ImportError:
-        raise AttentionError(NO_STATISTICS) from None
+    check_packages()
     if Path(options.base).suffix != ".pt":
         raise AttentionError(
             f"base={options.base} has no weights to start from: give a checkpoint, such as yolo11n.pt, or train it "
@@ -95,10 +90,7 @@ def read(options: PlaceOptions) -> Asked:
     if there := attention(network(base)):
         raise AttentionError(f"{options.base} has attention already, {', '.join(there)}: give a base without any")
     rows = layout.load(options.base)
-    try:
-        data = check_det_dataset(options.data)
-    except Exception as error:  # whatever a file that is no data set makes of it
-        raise AttentionError(f"data={options.data}: {brief(error)}") from None
+    data = dataset.read(base.task, options.data)
     if options.freeze_base and rows["nc"] != data["nc"]:
         raise AttentionError(
             f"{options.base} knows {rows['nc']} classes and {options.data} has {data['nc']}: train it on this data "
