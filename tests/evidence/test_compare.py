@@ -19,7 +19,7 @@ from yolo_attn.evidence.comparison import load
 from yolo_attn.evidence.ledger import Run, State
 from yolo_attn.evidence.options import CompareOptions
 
-EPOCHS = 12  # with fewer the moment to kill a run is gone in a second
+EPOCHS = 8  # with fewer the moment to kill a run is gone in a second
 WORDS = (
     "compare", "imgsz=160", "batch=4", "workers=0", "lr0=0.00001", "warmup_epochs=0", "optimizer=SGD",
     "controls=False", "project=runs", "name=c",

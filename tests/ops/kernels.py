@@ -29,7 +29,14 @@ CASES = [
 ]
 IDS = [name + "".join(f"-{key}={value}" for key, value in options.items()) for name, options in CASES]
 NAMES = ["CBAM", "CoordAtt", "GAM", "TripletAttention"]
-every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
+OTHERS = ("GAM-channel_sigmoid=False", "GAM-rank=3", "TripletAttention-kernel_size=3-spatial=False")
+every_case = pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        pytest.param(*case, id=i, marks=pytest.mark.thorough if i in OTHERS else ())
+        for case, i in zip(CASES, IDS, strict=True)
+    ],
+)
 SHAPES = [(2, 12, 5, 7), (1, 4, 1, 1), (3, 36, 13, 9), (1, 132, 3, 17)]
 LAYOUTS = ("first", "last", "slice", "window")
 

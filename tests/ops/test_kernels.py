@@ -12,12 +12,13 @@ from yolo_attn.errors import AttentionError
 from yolo_attn.ops import choice
 
 
-def test_the_kernels():
+def test_the_kernels(pytestconfig):
     pytest.importorskip("triton")
     environment = dict(os.environ)
     if not torch.cuda.is_available():
         environment["TRITON_INTERPRET"] = "1"
     command = [sys.executable, "-m", "pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider", "tests/ops/kernels.py"]
+    command += ["--all"] * pytestconfig.getoption("all")
     folder = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
